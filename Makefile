@@ -1,0 +1,58 @@
+PYTHON ?= python3
+BIN := .venv/bin
+# The stamp names the interpreter, so that another PYTHON makes another environment.
+INSTALLED := .venv/.installed-$(notdir $(PYTHON))
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-ceph install format lint types layers unit examples bench changelog clean
+
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
+
+demo: install  ## Show what the library does, on an embedded database
+	$(BIN)/python examples/installed_packages.py
+
+test: lint types layers  ## Run everything CI runs; README, docs and examples are tests, too
+	$(PYTEST) --cov
+
+test-ceph: install  ## Run the tests that need a real S3: installs and starts Ceph (root on Debian)
+	tests/servers/ceph.sh install
+	$(BIN)/python -m pytest -m ceph
+
+install: $(INSTALLED)  ## Make .venv, with the library and its tools
+
+$(INSTALLED): pyproject.toml
+	@tools/venv.sh $(PYTHON) $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+format: install  ## Format the code, and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix-only
+
+lint: install  ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install  ## Check types
+	$(BIN)/mypy
+
+layers: install  ## Check who imports whom
+	$(BIN)/lint-imports
+
+unit: install  ## Run the tests of the library, with coverage
+	$(PYTEST) tests --cov
+
+examples: install  ## Run README, docs, docstrings and examples as tests
+	$(BIN)/python -m pytest README.rst docs examples ssshelf
+
+bench: install  ## Measure
+	$(BIN)/python -m benchmarks
+
+changelog: install  ## Collect the fragments of changelog.d in CHANGELOG.rst
+	$(BIN)/towncrier build --yes
+
+clean:  ## Remove the environment and everything generated
+	rm -rf .venv build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+"""The examples of the README, of the docs and of docstrings are tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.rest import DocTestParser, PythonCodeBlockParser, SkipParser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run the examples of one document in an empty directory, as a reader would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("workspace"))
+        patch.delenv("SSSHELF_URL", raising=False)
+        yield
+
+
+pytest_collect_file = Sybil(
+    parsers=[DocTestParser(), PythonCodeBlockParser(), SkipParser()],
+    patterns=["*.rst", "ssshelf/*.py"],
+    fixtures=["workspace"],
+).pytest()

@@ -1,0 +1,82 @@
+"""ssshelf: a bucket as a document database, without a server.
+
+Storages are imported when they are first used, so that importing this package stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssshelf.collections import Collection
+from ssshelf.commit import Revision
+from ssshelf.errors import (
+    AlreadyExistsError,
+    CommitUnknownError,
+    ConflictError,
+    CorruptionError,
+    DeniedError,
+    InvalidCursorError,
+    KeyTooLongError,
+    NotFoundError,
+    ShelfError,
+    StoreNotFoundError,
+    UnavailableError,
+    UnsupportedError,
+)
+from ssshelf.items import DictItems, IManager, ModelItems, PickleItems
+from ssshelf.keys import Desc, Key
+from ssshelf.managers import CManager
+from ssshelf.pages import KeyPage, Page
+from ssshelf.storages import open_storage
+
+if TYPE_CHECKING:
+    from ssshelf.storages.memory import MemoryStorage
+    from ssshelf.storages.s3 import S3Storage
+    from ssshelf.storages.sqlite import SQLiteStorage
+
+__all__ = [
+    "AlreadyExistsError",
+    "CManager",
+    "Collection",
+    "CommitUnknownError",
+    "ConflictError",
+    "CorruptionError",
+    "DeniedError",
+    "Desc",
+    "DictItems",
+    "IManager",
+    "InvalidCursorError",
+    "Key",
+    "KeyPage",
+    "KeyTooLongError",
+    "MemoryStorage",
+    "ModelItems",
+    "NotFoundError",
+    "Page",
+    "PickleItems",
+    "Revision",
+    "S3Storage",
+    "SQLiteStorage",
+    "ShelfError",
+    "StoreNotFoundError",
+    "UnavailableError",
+    "UnsupportedError",
+    "open_storage",
+]
+
+__version__ = "0.2.0"
+
+_LAZY = {"MemoryStorage": "memory", "S3Storage": "s3", "SQLiteStorage": "sqlite"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib  # noqa: PLC0415
+
+        return getattr(importlib.import_module(f"ssshelf.storages.{_LAZY[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,89 @@
+"""Bounded concurrency: many awaitables at once, never more than a bound, no orphans on failure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
+
+__all__ = ["PerKey", "each_bounded", "map_bounded"]
+
+_END = object()
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int) -> int:
+    """Await ``function`` of each value, at most ``bound`` at a time; memory does not grow with their number.
+
+    After the first failure no further value is begun, what runs is awaited, and the failure is raised.
+
+    Returns:
+        How many values there were.
+    """
+    source = iter(values)
+    done = 0
+    failures: list[Exception] = []
+
+    async def work() -> None:
+        nonlocal done
+        try:
+            while not failures and (value := next(source, _END)) is not _END:
+                await function(value)  # type: ignore[arg-type]
+                done += 1
+        except Exception as error:  # noqa: BLE001  raised below, once every worker has stopped
+            failures.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(bound):
+            group.create_task(work())
+    if failures:
+        failures[0].add_note(f"{done} of this call's operations were done, {len(failures)} failed, none is half done")
+        raise failures[0]
+    return done
+
+
+async def map_bounded(function: Callable[[A], Awaitable[B]], values: Sequence[A], bound: int) -> list[B]:
+    """Return ``function`` of each value, in order, at most ``bound`` of them awaited at a time.
+
+    Fails as ``each_bounded`` does.
+    """
+    if len(values) == 1:  # no task for the commonest case
+        return [await function(values[0])]
+    results: dict[int, B] = {}
+
+    async def one(indexed: tuple[int, A]) -> None:
+        results[indexed[0]] = await function(indexed[1])
+
+    await each_bounded(one, enumerate(values), min(bound, len(values)))
+    return [results[index] for index in range(len(values))]
+
+
+class PerKey:
+    """Runs what belongs to one key in the order of arrival, and different keys at once."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, asyncio.Future[None]] = {}
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, key: str) -> AsyncIterator[None]:
+        """Wait for those who came before with the same ``key``."""
+        before, mine = self._last.get(key), asyncio.get_running_loop().create_future()
+        self._last[key] = mine
+        if before is not None:
+            try:
+                await asyncio.shield(before)
+            except asyncio.CancelledError:  # those behind still have to wait for those before
+                before.add_done_callback(lambda _: self._end(key, mine))
+                raise
+        try:
+            yield
+        finally:
+            self._end(key, mine)
+
+    def _end(self, key: str, mine: asyncio.Future[None]) -> None:
+        if self._last[key] is mine:
+            del self._last[key]
+        mine.set_result(None)

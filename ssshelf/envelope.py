@@ -1,0 +1,116 @@
+"""The stored form of an item: one line of JSON about it, then the bytes of the document as they were serialized.
+
+::
+
+    {"ssshelf":1,"rev":"3-9a…","n":3,"prev":["2-…","1-…"],"state":"live","type":"application/json","size":27,
+     "entries":{"1-…":["every!/2024!"],"3-9a…":["by-tag!/python!"]}}
+    {"link":"http://google.com"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+
+from ssshelf.errors import CorruptionError
+from ssshelf.keys import Key
+
+T = TypeVar("T")
+
+__all__ = ["FORMAT_VERSION", "LINEAGE", "Header", "pack", "unpack"]
+
+FORMAT_VERSION = 1
+LINEAGE = 16
+"""How many earlier revisions a header remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the commit protocol knows of an item.
+
+    Attributes:
+        rev: The revision; no other commit of this item ever has the same.
+        n: How many commits the item has had.
+        lineage: The revisions before, the newest first.
+        live: Whether there is an item; a removed one leaves a tombstone.
+        entries: The live index entries: index key as k1 text, and the revision its name ends in.
+        content_type: The media type of the document.
+    """
+
+    rev: str
+    n: int
+    lineage: tuple[str, ...] = ()
+    live: bool = True
+    entries: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = ""
+
+    def descends_from(self, rev: str) -> bool:
+        """Whether the commit ``rev`` is this one, or one of the last before it."""
+        return self.rev == rev or rev in self.lineage
+
+
+def pack(header: Header, body: bytes) -> bytes:
+    """Return the bytes to store."""
+    by_rev: dict[str, list[str]] = {}
+    for index in sorted(header.entries):
+        by_rev.setdefault(header.entries[index], []).append(index)
+    line = {
+        "ssshelf": FORMAT_VERSION,
+        "rev": header.rev,
+        "n": header.n,
+        "prev": header.lineage,
+        "state": "live" if header.live else "tombstone",
+        "type": header.content_type,
+        "size": len(body),
+        "entries": by_rev,
+    }
+    return orjson.dumps(line) + b"\n" + body
+
+
+def unpack(key: Key, data: bytes) -> tuple[Header, bytes]:
+    """Return the header and the document in ``data``, which was stored under ``key``.
+
+    Raises:
+        CorruptionError: It is no envelope, one cut short, or of a format that this version does not know.
+    """
+    end = data.find(b"\n")
+    try:
+        line = orjson.loads(data[: max(end, 0)])
+        version = line["ssshelf"]
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        raise CorruptionError(key, "not the stored form of an item") from None
+    if version != FORMAT_VERSION or type(version) is not int:
+        reason = f"stored in format {version!r:.20}; this version of ssshelf reads format {FORMAT_VERSION} only"
+        raise CorruptionError(key, reason)
+    body = data[end + 1 :]
+    try:
+        header = _header(line)
+        size = _checked(line["size"], int)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise CorruptionError(key, "the header of the stored item is damaged") from None
+    if size != len(body):
+        raise CorruptionError(key, f"the document should have {size} bytes and has {len(body)}")
+    return header, body
+
+
+def _header(line: Mapping[str, Any]) -> Header:
+    entries = {
+        _checked(index, str): rev for rev, indexes in line["entries"].items() for index in _checked(indexes, list)
+    }
+    return Header(
+        rev=_checked(line["rev"], str),
+        n=_checked(line["n"], int),
+        lineage=tuple(_checked(rev, str) for rev in _checked(line["prev"], list)),
+        live={"live": True, "tombstone": False}[line["state"]],
+        entries=entries,
+        content_type=_checked(line["type"], str),
+    )
+
+
+def _checked(value: Any, kind: type[T]) -> T:
+    if type(value) is not kind:
+        raise TypeError(kind)
+    return value

@@ -1,0 +1,185 @@
+"""Errors: what the world does to a shelf; a caller's mistake stays ``TypeError`` or ``ValueError``.
+
+::
+
+    ShelfError
+    ├── NotFoundError (KeyError)         nothing is stored there: create it, or answer 404
+    ├── ConflictError                    someone was faster, nothing was written: read, redo
+    │   └── AlreadyExistsError           an insert found a live item
+    ├── CommitUnknownError               the write may or may not have been applied: ask again later
+    ├── UnavailableError                 the store did not answer: retry later, or answer 503
+    ├── DeniedError (PermissionError)    credentials or policy: fix them, never retry
+    ├── StoreNotFoundError               the bucket does not exist: create it, or fix its name
+    ├── CorruptionError                  what is stored cannot be read: repair it, others are fine
+    ├── UnsupportedError                 this store cannot do that
+    ├── InvalidCursorError (ValueError)  start over, or answer 400
+    └── KeyTooLongError (ValueError)     shorten the part it names
+
+Messages name keys, never the content of an item and never a secret.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssshelf.keys import Key, Part
+
+__all__ = [
+    "AlreadyExistsError",
+    "CommitUnknownError",
+    "ConflictError",
+    "CorruptionError",
+    "DeniedError",
+    "InvalidCursorError",
+    "KeyTooLongError",
+    "NotFoundError",
+    "ShelfError",
+    "StoreNotFoundError",
+    "UnavailableError",
+    "UnsupportedError",
+]
+
+
+class ShelfError(Exception):
+    """The root of what can go wrong outside the caller's code."""
+
+
+class NotFoundError(ShelfError, KeyError):
+    """Nothing is stored under the key.
+
+    Attributes:
+        key: The key that was asked for.
+    """
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"nothing is stored under {self.key}"
+
+
+class ConflictError(ShelfError):
+    """A conditional write lost against another one; nothing was written.
+
+    Attributes:
+        key: The key that was to be written.
+        expected: The version the write asked for; ``None`` asked for an absent key.
+        found: The version that was there; ``None`` when it was absent or the store did not say.
+    """
+
+    def __init__(self, key: Key, expected: str | None, found: str | None) -> None:
+        super().__init__(key, expected, found)
+        self.key = key
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        wanted = "nothing" if self.expected is None else self.expected
+        return f"{self.key}: expected {wanted}, found {self.found or 'something else'}; nothing was written"
+
+
+class AlreadyExistsError(ConflictError):
+    """An insert found a live item under the primary key; nothing was written."""
+
+    def __init__(self, key: Key, found: str | None) -> None:
+        super(ConflictError, self).__init__(key, found)
+        self.key = key
+        self.expected = None
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.key} exists already; nothing was written"
+
+
+class CommitUnknownError(ShelfError):
+    """The store did not say whether a write was applied, and it may still be.
+
+    Repeating an ``add_item`` or a ``remove_item`` is safe.  The item is whole either way.
+
+    Attributes:
+        key: The key of the item.
+        rev: The revision the item has if the write was applied.
+    """
+
+    def __init__(self, key: Key, rev: str) -> None:
+        super().__init__(key, rev)
+        self.key = key
+        self.rev = rev
+
+    def __str__(self) -> str:
+        return f"{self.key}: the store did not say whether revision {self.rev} was written"
+
+
+class UnavailableError(ShelfError):
+    """The store did not do what it was asked; the same request may succeed later.
+
+    Attributes:
+        reason: What happened.
+        maybe_applied: Whether a write may have been applied, or may be later; reads leave it true.
+    """
+
+    def __init__(self, reason: str, maybe_applied: bool = True) -> None:  # noqa: FBT001, FBT002  (pickle calls it)
+        super().__init__(reason, maybe_applied)
+        self.reason = reason
+        self.maybe_applied = maybe_applied
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class DeniedError(ShelfError, PermissionError):
+    """The store refuses these credentials, or they may not do this."""
+
+
+class StoreNotFoundError(ShelfError):
+    """The bucket that a storage names does not exist."""
+
+
+class CorruptionError(ShelfError):
+    """What is stored cannot be read; other entries are not affected.
+
+    Attributes:
+        key: The key of what cannot be read; the empty one when it is the whole file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, key: Key, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}" if self.key.text else self.reason
+
+
+class UnsupportedError(ShelfError):
+    """The store cannot do this, and pretending would break a promise."""
+
+
+class InvalidCursorError(ShelfError, ValueError):
+    """The ``after`` of another listing, or one that was changed on its way."""
+
+
+class KeyTooLongError(ShelfError, ValueError):
+    """A key does not fit into the store.
+
+    Attributes:
+        part: The longest part of the key, the one to shorten.
+        size_bytes: The size of the stored name.
+        limit_bytes: The largest size the store takes.
+    """
+
+    def __init__(self, part: Part, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(part, size_bytes, limit_bytes)
+        self.part = part
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"the key is stored under a name of {self.size_bytes} bytes, {self.limit_bytes} is the most; "
+            f"its longest part is {reprlib.repr(self.part)}"
+        )

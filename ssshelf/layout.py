@@ -1,0 +1,89 @@
+"""The names under which one manager's items and index entries are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssshelf.keys import Key, encode
+
+__all__ = ["EntryName", "Layout", "new_rev", "position_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryName:
+    """The pieces of an index entry's name, each as k1 text.
+
+    Attributes:
+        index: The collection and the index key, ``by-tag!/python!``.
+        pk: The primary key of the item it points to.
+        rev: The revision whose commit first named the entry.
+    """
+
+    index: str
+    pk: str
+    rev: str
+
+    @property
+    def position(self) -> str:
+        """What entries are ordered and paged by."""
+        return position_of(self.index, self.pk)
+
+
+def new_rev(n: int, random_bits: int) -> str:
+    """Return a revision: the ``n``-th of its item, told apart from those of other writers by 64 random bits."""
+    return f"{n}-{random_bits:016x}"
+
+
+_LONGEST_REV = new_rev(10**10 - 1, 2**64 - 1)
+
+
+def position_of(index: str, pk: str) -> str:
+    """Return what an entry is ordered and paged by: the index key, then the primary key, whatever the revision."""
+    return f"{index}/{pk}/"
+
+
+class Layout:
+    """Names derived from the manager's.
+
+    ::
+
+        items!/{manager}!/{pk}!                                        an item
+        collections!/{manager}!/{collection}!/{part}!/…/{pk}!/{rev}!   an index entry
+    """
+
+    __slots__ = ("_collections", "_items")
+
+    def __init__(self, manager: str) -> None:
+        self._items = Key("items", manager).below
+        self._collections = Key("collections", manager).below
+
+    def item(self, pk: str) -> Key:
+        """Return the key of an item, given its primary key as the caller has it."""
+        return self.item_of(encode((pk,))[:-1])
+
+    def item_of(self, pk_text: str) -> Key:
+        """Return the key of an item, given its primary key as k1 text."""
+        return Key.from_text(self._items + pk_text)
+
+    def pk_of(self, item: Key) -> str:
+        """Return the k1 text of the primary key in an item's key; ``decode`` its inverse."""
+        return item.text[len(self._items) :]
+
+    def entry(self, index: str, pk_text: str, rev: str) -> Key:
+        """Return the key of an index entry."""
+        return Key.from_text(f"{self._collections}{index}/{pk_text}/{rev}!")
+
+    def longest_entry(self, index: str, pk_text: str) -> Key:
+        """Return the key of an index entry with the longest revision, so that what fits once fits always."""
+        return self.entry(index, pk_text, _LONGEST_REV)
+
+    def text(self, position: str) -> str:
+        """Return the text that the keys of the entries at a position, or under the start of one, start with."""
+        return self._collections + position
+
+    def parse(self, entry: Key) -> EntryName | None:
+        """Return the pieces of an index entry's key; ``None`` when something else wrote it."""
+        pieces = entry.text[len(self._collections) :].rsplit("!/", 2)
+        if len(pieces) != 3 or not pieces[2].endswith("!"):  # noqa: PLR2004  index, pk, rev
+            return None
+        return EntryName(pieces[0] + "!", pieces[1] + "!", pieces[2][:-1])

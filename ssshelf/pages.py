@@ -1,0 +1,142 @@
+"""Pages: slices of a collection, and the cursors that continue them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ssshelf.errors import CorruptionError, InvalidCursorError
+from ssshelf.keys import Key, Part, encode
+from ssshelf.layout import Layout
+
+__all__ = ["KeyPage", "Page", "Window", "parts_of"]
+
+T = TypeVar("T")
+_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One slice of a collection; also readable as the mapping that ssshelf 0.1 returned.
+
+    Attributes:
+        items: The items, in the order of their keys. There may be fewer than asked for although more follow.
+        after: Continues behind this page; ``None`` after the last one.
+        corrupt: What could not be read, where the caller asked to skip it.
+    """
+
+    items: tuple[T, ...]
+    after: str | None
+    corrupt: tuple[CorruptionError, ...] = ()
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __contains__(self, name: object) -> bool:
+        return name == self._name or (name == "after" and self.after is not None)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            raise KeyError(name)
+        return self.after if name == "after" else self.items
+
+    @property
+    def _name(self) -> str:
+        return "items"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage(Page[str]):
+    """One slice of the primary keys of a collection."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The primary keys, in the order of the collection's keys."""
+        return self.items
+
+    @property
+    def _name(self) -> str:
+        return "keys"
+
+
+def parts_of(value: Part | tuple[Part, ...] | list[Part]) -> tuple[Part, ...]:
+    """Return the parts that a caller gave: one part may stand for itself."""
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+class Window:
+    """The part of a collection that one listing is about.
+
+    A position in it is a text, ``EntryName.position``; entries are ordered and paged by their positions.
+
+    Args:
+        layout: Of the manager.
+        below: What the positions of all entries of the collection start with.
+        prefix: Leading parts that the keys must have.
+        start: The first key, of the parts that follow the prefix, that belongs to the window.
+        stop: The first key after it that no longer does; ``None`` when all do.
+
+    Attributes:
+        prefix: The key to scan under.
+        before: Where a scan has to stop.
+    """
+
+    __slots__ = ("_below", "_fingerprint", "_high", "_layout", "_low", "before", "prefix")
+
+    def __init__(
+        self,
+        layout: Layout,
+        below: str,
+        prefix: tuple[Part, ...],
+        start: tuple[Part, ...],
+        stop: tuple[Part, ...] | None,
+    ) -> None:
+        self._layout = layout
+        self._below = below + encode(prefix)
+        self._low = self._below + encode(start)
+        self._high = None if stop is None else self._below + encode(stop)
+        self.prefix = Key.from_text(layout.text(self._below)[:-1])
+        self.before = None if self._high is None else layout.text(self._high)
+        self._fingerprint = f"{self.prefix.text} {self._low} {self._high} ".encode()
+
+    def begin(self, cursor: str | None) -> tuple[str, str]:
+        """Return the position that a page begins behind, and the text that its scan begins after.
+
+        Raises:
+            InvalidCursorError: The cursor is of another window, or none at all.
+        """
+        if cursor is None:
+            return self._low, self._layout.text(self._low)
+        position = self._opened(cursor)
+        return position, self._layout.text(position) + "~"  # greater than every revision
+
+    def cursor(self, position: str) -> str:
+        """Return the cursor that continues behind ``position``."""
+        rest = position[len(self._below) :].encode()
+        return base64.urlsafe_b64encode(self._digest(rest) + rest).decode().rstrip("=")
+
+    def holds(self, position: str, behind: str, last: str | None) -> bool:
+        """Whether ``position`` is on the page that begins behind ``behind`` and ends at ``last``, if there are more."""
+        if not position.startswith(self._below) or position <= behind:
+            return False
+        return (last is None or position <= last) and (self._high is None or position < self._high)
+
+    def _opened(self, cursor: str) -> str:
+        try:
+            data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            position = self._below + data[_DIGEST_BYTES:].decode()
+            if self.cursor(position) == cursor:
+                return position
+        except (ValueError, TypeError):
+            pass
+        msg = "`after` is not of this listing: give that of a page with the same collection, prefix, start and stop"
+        raise InvalidCursorError(msg)
+
+    def _digest(self, rest: bytes) -> bytes:
+        return hashlib.blake2s(self._fingerprint + rest, digest_size=_DIGEST_BYTES).digest()

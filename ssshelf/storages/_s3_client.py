@@ -1,0 +1,138 @@
+"""The aiobotocore client of an ``S3Storage``: one for each event loop, made when first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+from weakref import WeakKeyDictionary
+
+import botocore.session
+from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
+from aiobotocore.session import get_session
+
+__all__ = ["ClientPool", "S3Options"]
+
+_CONNECT_TIMEOUT_S = 5.0
+_READ_TIMEOUT_S = 30.0
+
+
+class S3Options(TypedDict, total=False):
+    """Where the store is and who asks; names and defaults are those of botocore's clients.
+
+    Attributes:
+        addressing_style: ``"virtual"`` (bucket in the host name), ``"path"`` or ``"auto"``.
+        verify: Check TLS certificates: a path to a CA bundle, or true.
+        connect_timeout_s: How long a connection may take; 5 seconds unless told.
+        read_timeout_s: How long the store may be silent; 30 seconds unless told.
+    """
+
+    region_name: str
+    endpoint_url: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str
+    addressing_style: str
+    verify: bool | str
+    connect_timeout_s: float
+    read_timeout_s: float
+
+
+class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is not typed
+    """Sends each request once.
+
+    aiohttp sends a PUT again by itself when a kept-alive connection breaks. If the first one had been applied, the
+    second fails its condition, and a write that succeeded would look lost.
+    """
+
+    async def _get_session(self, proxy_url: str | None) -> Any:
+        session = await super()._get_session(proxy_url)
+        session._retry_connection = False
+        return session
+
+
+@dataclass
+class _Slot:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    client: Any = None
+    stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+
+class ClientPool:
+    """Clients by event loop, since the connections of a client belong to the loop that opened them.
+
+    Args:
+        session: An aiobotocore ``AioSession`` or an aioboto3 ``Session``; ``None`` makes one.
+        client: A ready client to use everywhere; it stays the caller's to close.
+        concurrency: How many connections each client keeps.
+        options: What clients are made with.
+    """
+
+    def __init__(self, session: Any, client: Any, concurrency: int, options: S3Options) -> None:
+        self._session = session
+        self._given = client
+        self._concurrency = concurrency
+        self._options = options
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slot] = WeakKeyDictionary()
+
+    async def get(self) -> Any:
+        """Return the client of the running loop."""
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        slot = self._slots.get(loop)
+        if slot is None:
+            slot = self._slots[loop] = _Slot()
+        if slot.client is None:
+            async with slot.lock:
+                if slot.client is None:
+                    slot.client = await slot.stack.enter_async_context(await self._create())
+        return slot.client
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are clients that ``aclose`` would close."""
+        return any(slot.client is not None for slot in self._slots.values())
+
+    async def aclose(self) -> None:
+        """Close the clients of all loops that still run, each in its own loop."""
+        here = asyncio.get_running_loop()
+        while self._slots:
+            loop, slot = self._slots.popitem()
+            if loop is here:
+                await slot.stack.aclose()
+            elif not loop.is_closed():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(slot.stack.aclose(), loop))
+
+    async def _create(self) -> Any:
+        settings = dict(self._options)
+        config = AioConfig(
+            http_session_cls=_OneAttemptSession,
+            max_pool_connections=self._concurrency,
+            # One attempt each: what may be repeated, and how a conditional write is, our own code decides.
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            connect_timeout=settings.pop("connect_timeout_s", _CONNECT_TIMEOUT_S),
+            read_timeout=settings.pop("read_timeout_s", _READ_TIMEOUT_S),
+            s3={"addressing_style": settings.pop("addressing_style", "auto")},
+        )
+        session = self._session
+        if hasattr(session, "client"):  # aioboto3
+            return session.client("s3", config=config, **settings)
+        if session is None:
+            session = self._session = get_session()
+        await asyncio.to_thread(_read_files, session)
+        return session.create_client("s3", config=config, **settings)
+
+
+def _read_files(session: Any) -> None:
+    """Have ``session`` read all files that a client for S3 is made of, which takes a tenth of a second.
+
+    A synchronous client that is thrown away reads them into the loader that both sessions share.
+    """
+    scratch = botocore.session.Session()
+    scratch.register_component("data_loader", session.get_component("data_loader"))
+    scratch.create_client("s3", region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")  # noqa: S106

@@ -1,0 +1,114 @@
+"""What S3 and its client say went wrong, in the words of ``ssshelf.errors``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ResponseStreamingError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
+
+from ssshelf.errors import (
+    ConflictError,
+    DeniedError,
+    NotFoundError,
+    ShelfError,
+    StoreNotFoundError,
+    UnavailableError,
+    UnsupportedError,
+)
+from ssshelf.keys import Key
+from ssshelf.storages.base import Condition, IfMatch
+
+__all__ = ["code_error", "mapped"]
+
+_DENIED = {
+    "AuthorizationHeaderMalformed",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+}
+_BUSY = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "Throttling", "OperationAborted"}
+_ELSEWHERE = {"PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException"}
+_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
+_BROKEN = (
+    NoConnectionError,
+    HTTPClientError,
+    ResponseStreamingError,
+    IncompleteReadError,
+    aiohttp.ClientError,
+    OSError,
+    asyncio.TimeoutError,
+)
+_CONFLICT, _PRECONDITION_FAILED, _NOT_FOUND, _NOT_IMPLEMENTED, _SERVER_ERROR = 409, 412, 404, 501, 500
+
+
+@contextlib.contextmanager
+def mapped(bucket: str, key: Key, condition: Condition | None = None) -> Iterator[None]:
+    """Raise what the client raises inside as the ``ssshelf.errors`` it means for ``key``."""
+    try:
+        yield
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        failure = code_error(bucket, key, str(details.get("Code", "")), status)
+        # A store answers 404 when the entry that If-Match names is gone.
+        if condition is not None and (status == _PRECONDITION_FAILED or isinstance(failure, NotFoundError)):
+            failure = ConflictError(key, condition.etag if isinstance(condition, IfMatch) else None, None)
+        raise failure from error
+    except _CREDENTIALS as error:
+        msg = f"S3: {error}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or run under a role"
+        raise DeniedError(msg) from error
+    except ParamValidationError as error:
+        msg = f"S3: {str(error.kwargs.get('report', error)).splitlines()[0]}"
+        raise ValueError(msg) from error
+    except _BROKEN as error:
+        reason = f"S3: {type(error).__name__}: {error}"
+        raise UnavailableError(reason, maybe_applied=not _never_sent(error)) from error
+    except BotoCoreError as error:
+        msg = f"S3: {error}"
+        raise ShelfError(msg) from error
+
+
+def code_error(bucket: str, key: Key, code: str, status: int) -> ShelfError:  # noqa: PLR0911  a table
+    """Return the error that an answer with this code and HTTP status means.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    if code == "NoSuchBucket":
+        return StoreNotFoundError(f"S3: there is no bucket {bucket!r} at this endpoint")
+    if code in ("NoSuchKey", "404") or (status == _NOT_FOUND and not code):
+        return NotFoundError(key)
+    said = f"S3 answered {status} {code} for bucket {bucket!r}"
+    if status in (401, 403) or code in _DENIED:
+        return DeniedError(f"{said}: these credentials are wrong here, or their policy does not allow it")
+    if code in _ELSEWHERE:
+        return StoreNotFoundError(f"{said}: the bucket is in another region; give its region_name")
+    if status == _NOT_IMPLEMENTED:
+        return UnsupportedError(said)
+    # 409 means that another write is under way, also the one before a repetition: only reading tells.
+    if status in (_CONFLICT, 408, 429) or status >= _SERVER_ERROR or code in _BUSY:
+        return UnavailableError(said)
+    return ShelfError(said)
+
+
+def _never_sent(error: Any) -> bool:
+    cause = getattr(error, "kwargs", {}).get("error", error)
+    return isinstance(error, ConnectTimeoutError) or isinstance(cause, aiohttp.ClientConnectorError)

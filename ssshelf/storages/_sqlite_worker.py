@@ -1,0 +1,149 @@
+"""A thread that owns one SQLite connection and does, in one go, all the jobs that wait."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+
+__all__ = ["Worker"]
+
+Job = TypeVar("Job")
+Outcome: TypeAlias = tuple[Any, Exception | None]
+_Waiting: TypeAlias = "tuple[Job, asyncio.Future[Any]]"
+_MAX_JOBS = 1000
+
+
+class Worker(Generic[Job]):
+    """Runs jobs on a thread of its own, for any number of event loops.
+
+    The thread starts with the first job and knows nothing of the storage, so that a forgotten storage can be
+    collected. It is a daemon: what it has not answered yet was promised to nobody.
+
+    Args:
+        name: Of the thread.
+        connect: Opens the connection; called in the thread. An error fails the waiting jobs, the next ones try again.
+        run: Does jobs in order and returns for each a value or an error. If it raises, none of them may count.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], sqlite3.Connection],
+        run: Callable[[sqlite3.Connection, Sequence[Job]], Sequence[Outcome]],
+    ) -> None:
+        self._queue: queue.SimpleQueue[_Waiting[Job] | None] = queue.SimpleQueue()
+        self._name = name
+        self._connect = connect
+        self._run = run
+        self._lock = threading.Lock()  # nothing may be queued behind the end
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self._stopped = False
+
+    async def do(self, job: Job) -> Any:
+        """Return what ``job`` gives; when the caller is cancelled, the job may still be done.
+
+        Raises:
+            ValueError: The worker was stopped, or belongs to the process this one was forked from.
+        """
+        future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            if self._stopped:
+                msg = "the storage is closed"
+                raise ValueError(msg)
+            if self._pid != os.getpid():
+                msg = "this storage was opened before a fork: open it again in each process"
+                raise ValueError(msg)
+            if self._thread is None:
+                # The target holds the queue and not `self`.
+                target = (self._queue, self._connect, self._run)
+                self._thread = threading.Thread(target=_serve, args=target, name=self._name, daemon=True)
+                self._thread.start()
+            self._queue.put((job, future))
+        return await future
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a thread to stop."""
+        return self._thread is not None and not self._stopped
+
+    def stop(self) -> None:
+        """Let the thread finish what is queued and end; does not wait for that."""
+        with self._lock:
+            if not self._stopped:
+                self._stopped = True
+                self._queue.put(None)
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        if self._thread is not None and self._pid == os.getpid():
+            self._thread.join()
+
+
+def _serve(
+    waiting: queue.SimpleQueue[_Waiting[Job] | None],
+    connect: Callable[[], sqlite3.Connection],
+    run: Callable[[sqlite3.Connection, Sequence[Job]], Sequence[Outcome]],
+) -> None:
+    connection: sqlite3.Connection | None = None
+    ending = False
+    while not ending:
+        batch, ending = _take(waiting)
+        if not batch:
+            continue
+        outcomes: Sequence[Outcome]
+        try:
+            connection = connection or connect()
+            outcomes = run(connection, [job for job, _ in batch])
+        except Exception as error:  # noqa: BLE001  answered to those who wait
+            outcomes = [(None, error)] * len(batch)
+            if connection is not None:  # closing it rolls back what was begun; the next job opens another
+                connection.close()
+                connection = None
+        _answer([future for _, future in batch], outcomes)
+        del batch, outcomes  # while waiting, keep nothing alive
+    if connection is not None:
+        connection.close()
+
+
+def _take(waiting: queue.SimpleQueue[_Waiting[Job] | None]) -> tuple[list[_Waiting[Job]], bool]:
+    """Return all jobs that wait, after waiting for one, and whether the end was among them."""
+    batch: list[_Waiting[Job]] = []
+    try:
+        item = waiting.get()
+        while item is not None and len(batch) < _MAX_JOBS:
+            batch.append(item)
+            item = waiting.get_nowait()
+    except queue.Empty:
+        return batch, False
+    if item is not None:
+        batch.append(item)
+        return batch, False
+    return batch, True
+
+
+def _answer(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Outcome]) -> None:
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = defaultdict(list)
+    for future, outcome in zip(futures, outcomes, strict=True):
+        by_loop[future.get_loop()].append((future, outcome))
+    for loop, answers in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, answers)
+        except RuntimeError:  # the loop has been closed: nobody waits any more
+            continue
+
+
+def _settle(answers: list[tuple[asyncio.Future[Any], Outcome]]) -> None:
+    for future, (value, error) in answers:
+        if future.done():  # its caller was cancelled
+            continue
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)

@@ -1,0 +1,295 @@
+"""What a storage is: bytes under keys, listed in key order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from ssshelf.errors import KeyTooLongError
+from ssshelf.keys import MAX_KEY_BYTES, Key
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = [
+    "MAX_SCAN_ROWS",
+    "AtomicBatch",
+    "BatchDelete",
+    "Capabilities",
+    "Condition",
+    "Delete",
+    "Entry",
+    "IfAbsent",
+    "IfMatch",
+    "Operation",
+    "Put",
+    "Row",
+    "Scan",
+    "Storage",
+    "atomic_batch",
+    "check_limit",
+    "content_etag",
+    "delete_many",
+    "prefix_range",
+    "utc_now",
+]
+
+MAX_SCAN_ROWS = 1000
+"""The most rows of one scan; what S3 lists with one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class IfAbsent:
+    """Write only if nothing is stored under the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """Write only over, or delete only, the entry with this etag."""
+
+    etag: str
+
+
+Condition: TypeAlias = IfAbsent | IfMatch
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The bytes under a key, and the opaque version that a conditional write names."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a scan; what the store does not say is ``None``."""
+
+    key: Key
+    etag: str | None = None
+    size_bytes: int | None = None
+    modified: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Some rows in key order; ``after`` continues behind them and is ``None`` when there are no more."""
+
+    rows: tuple[Row, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One write of an atomic batch."""
+
+    key: Key
+    data: bytes
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """One deletion of an atomic batch; deleting an absent key is not an error."""
+
+    key: Key
+    condition: Condition | None = None
+
+
+Operation: TypeAlias = Put | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store really does.
+
+    Attributes:
+        conditional_put: Honours ``IfAbsent`` and ``IfMatch`` when writing.
+        conditional_delete: Honours ``IfMatch`` when deleting.
+        atomic_batch: How many operations ``AtomicBatch.commit`` takes; 1 when there are no transactions.
+        max_key_bytes: The longest key text.
+        max_value_bytes: The largest entry; ``None`` when only memory and disk limit it.
+        persistent: Whether what was written outlives the storage object.
+    """
+
+    conditional_put: bool = True
+    conditional_delete: bool = True
+    atomic_batch: int = 1
+    max_key_bytes: int = MAX_KEY_BYTES
+    max_value_bytes: int | None = None
+    persistent: bool = True
+
+    def check_key(self, key: Key) -> None:
+        """Refuse a key that is too long, before anything is sent.
+
+        Raises:
+            KeyTooLongError: Its name is longer than ``max_key_bytes``.
+        """
+        if len(key.text) > self.max_key_bytes:  # k1 is ASCII, so characters are bytes
+            longest = max(key.parts, key=lambda part: len(Key(part).text))
+            raise KeyTooLongError(longest, len(key.text), self.max_key_bytes)
+
+    def check_entry(self, key: Key, data: bytes) -> None:
+        """Refuse what cannot be stored, before anything is sent.
+
+        Raises:
+            TypeError: ``data`` is not bytes.
+            ValueError: ``data`` is larger than ``max_value_bytes``.
+            KeyTooLongError: The key is longer than ``max_key_bytes``.
+        """
+        self.check_key(key)
+        if not isinstance(data, bytes):
+            msg = f"{key}: a storage takes bytes, not {type(data).__name__}"
+            raise TypeError(msg)
+        if self.max_value_bytes is not None and len(data) > self.max_value_bytes:
+            msg = f"{key}: {len(data)} bytes are more than the {self.max_value_bytes} this store takes"
+            raise ValueError(msg)
+
+
+class Storage(Protocol):
+    """Bytes under keys, listed in key order.
+
+    Every method may be called concurrently. A write that returned is durable, as far as the storage is
+    persistent, and visible to every later ``get`` and ``scan``. Failures are ``ssshelf.errors``, with the
+    store's own exception as the cause; a closed storage raises ``ValueError``.
+    """
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this storage can do; never changes."""
+
+    @abstractmethod
+    async def get(self, key: Key) -> Entry:
+        """Return the newest entry under ``key``.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+    @abstractmethod
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
+        """Store ``data`` under ``key``, whole or not at all, and return its etag.
+
+        Raises:
+            ConflictError: The condition does not hold; nothing was written.
+            UnavailableError: The outcome is unknown. A write without a condition is safe to repeat.
+            KeyTooLongError: The key does not fit; nothing was sent.
+        """
+
+    @abstractmethod
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        """Remove the entry under ``key``; removing an absent one without a condition is not an error.
+
+        Raises:
+            ConflictError: The condition does not hold; nothing was removed.
+            UnavailableError: The outcome is unknown; safe to repeat.
+        """
+
+    @abstractmethod
+    async def scan(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        """Return the first rows under ``prefix``, in key order.
+
+        A prefix ends at a part: ``Key("java")`` never shows ``Key("javascript", …)``, nor itself.
+
+        Args:
+            prefix: Leading whole parts; ``Key()`` is everything.
+            after: Only keys whose text is greater; a position, which no key needs to have.
+            before: Only keys whose text is less; a position likewise.
+            limit: Most rows, 1 to 1000. There may be fewer although more follow; only ``Scan.after`` tells.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Release what the storage holds; closing twice is not an error."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+@runtime_checkable
+class AtomicBatch(Protocol):
+    """A storage with transactions."""
+
+    @abstractmethod
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+        """Apply all of ``operations``, each key once, or none.
+
+        Returns:
+            For each operation the etag that it wrote; ``None`` for a deletion.
+
+        Raises:
+            ConflictError: A condition does not hold; nothing was applied.
+            UnavailableError: The outcome is unknown: all or nothing.
+        """
+
+
+@runtime_checkable
+class BatchDelete(Protocol):
+    """A storage that removes many keys with few requests."""
+
+    @abstractmethod
+    async def delete_many(self, keys: Sequence[Key]) -> None:
+        """Remove all of ``keys``, absent ones included; safe to repeat after an error."""
+
+
+def atomic_batch(storage: Storage) -> AtomicBatch | None:
+    """Return ``storage`` as one with transactions, if it has them; its capabilities tell how large they may be."""
+    return storage if storage.capabilities.atomic_batch > 1 and isinstance(storage, AtomicBatch) else None
+
+
+async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
+    """Remove ``keys`` with as few requests as the storage allows; they may be absent."""
+    if len(keys) > 1 and isinstance(storage, BatchDelete):
+        await storage.delete_many(keys)
+    else:
+        for key in keys:
+            await storage.delete(key)
+
+
+def content_etag(data: bytes) -> str:
+    """Return the etag of ``data`` in storages that make their own: its MD5, as S3 has it for a simple PUT.
+
+    Two entries with one etag have the same bytes. Versions that must differ although their bytes agree are the
+    business of the layer above, which writes a revision into each envelope.
+    """
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def prefix_range(prefix: Key, after: str | None, before: str | None) -> tuple[str, str]:
+    """Return the texts between which, both excluded, lie the keys of a scan."""
+    below = prefix.below
+    end = f"{below[:-1]}0" if below else "~~"  # "0" follows "/"; no key starts with two tildes
+    return max(below, after or ""), end if before is None else min(end, before)
+
+
+def utc_now() -> dt.datetime:
+    """Return the present time; the clock of storages that date their own entries, unless they are given another."""
+    return dt.datetime.now(dt.UTC)  # noqa: TID251  the one place
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a number of rows that a listing cannot have.
+
+    Raises:
+        TypeError: ``limit`` is no integer.
+        ValueError: ``limit`` is not 1 to 1000.
+    """
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        msg = f"limit must be an integer, not {type(limit).__name__}"
+        raise TypeError(msg)
+    if not 1 <= limit <= MAX_SCAN_ROWS:
+        msg = f"limit must be 1 to {MAX_SCAN_ROWS}, not {limit}; to read more, follow `after` or iterate"
+        raise ValueError(msg)

@@ -1,0 +1,97 @@
+"""A part of a storage that looks like a whole one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from ssshelf.errors import ConflictError, NotFoundError
+from ssshelf.keys import Key
+from ssshelf.storages.base import (
+    MAX_SCAN_ROWS,
+    Capabilities,
+    Condition,
+    Entry,
+    IfMatch,
+    Operation,
+    Scan,
+    Storage,
+)
+from ssshelf.storages.wrapper import WrapperStorage
+
+__all__ = ["PrefixedStorage"]
+
+
+class PrefixedStorage(WrapperStorage):
+    """Everything under one key of a storage: one tenant's data, one test's, a second shelf in one file.
+
+    Args:
+        inner: The storage inside, which ``aclose`` closes too.
+        prefix: The key under which all is kept; never part of the keys that callers see.
+    """
+
+    def __init__(self, inner: Storage, prefix: Key) -> None:
+        super().__init__(inner)
+        self.prefix = prefix
+        within = inner.capabilities.max_key_bytes - len(prefix.below)
+        self._capabilities = dataclasses.replace(inner.capabilities, max_key_bytes=within)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    async def get(self, key: Key) -> Entry:
+        try:
+            return await self.inner.get(self._inside(key))
+        except NotFoundError:
+            raise NotFoundError(key) from None
+
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
+        self._capabilities.check_key(key)
+        try:
+            return await self.inner.put(self._inside(key), data, condition=condition)
+        except ConflictError as error:
+            raise self._outside(error) from None
+
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        try:
+            await self.inner.delete(self._inside(key), condition=condition)
+        except ConflictError as error:
+            raise self._outside(error) from None
+
+    async def scan(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        below = self.prefix.below
+        scan = await self.inner.scan(
+            self._inside(prefix),
+            after=None if after is None else below + after,
+            before=None if before is None else below + before,
+            limit=limit,
+        )
+        rows = tuple(dataclasses.replace(row, key=self._strip(row.key)) for row in scan.rows)
+        return Scan(rows, None if scan.after is None else scan.after[len(below) :])
+
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+        for operation in operations:
+            self._capabilities.check_key(operation.key)
+        inside = [dataclasses.replace(operation, key=self._inside(operation.key)) for operation in operations]
+        try:
+            return await super().commit(inside)
+        except ConflictError as error:
+            raise self._outside(error) from None
+
+    async def delete_many(self, keys: Sequence[Key]) -> None:
+        await super().delete_many([self._inside(key) for key in keys])
+
+    def _inside(self, key: Key) -> Key:
+        return Key.from_text(self.prefix.below + key.text if key.text else self.prefix.text)
+
+    def _strip(self, key: Key) -> Key:
+        return Key.from_text(key.text[len(self.prefix.below) :])
+
+    def _outside(self, error: ConflictError) -> ConflictError:
+        return ConflictError(self._strip(error.key), error.expected, error.found)
+
+    def __repr__(self) -> str:
+        return f"PrefixedStorage({self.inner!r}, {self.prefix.text!r})"

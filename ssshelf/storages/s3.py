@@ -1,0 +1,214 @@
+"""A storage in a bucket of S3, or of a store that speaks S3's language and honours its conditions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ssshelf._retries import Backoff
+from ssshelf.errors import NotFoundError, UnavailableError
+from ssshelf.keys import MAX_KEY_BYTES, Key
+from ssshelf.storages.base import (
+    MAX_SCAN_ROWS,
+    Capabilities,
+    Condition,
+    Entry,
+    IfAbsent,
+    IfMatch,
+    Row,
+    Scan,
+    Storage,
+    check_limit,
+)
+from ssshelf.storages.urls import StorageURL, environment_url
+
+try:
+    from ssshelf.storages._s3_client import ClientPool, S3Options
+    from ssshelf.storages._s3_errors import code_error, mapped
+except ModuleNotFoundError as error:
+    msg = f"S3Storage needs {error.name}: pip install 'ssshelf[s3]'"
+    raise ModuleNotFoundError(msg, name=error.name) from error
+
+if TYPE_CHECKING:
+    from typing import Self, Unpack
+
+__all__ = ["S3Options", "S3Storage"]
+
+_URL_OPTIONS = {"region": "region_name", "endpoint_url": "endpoint_url", "addressing_style": "addressing_style"}
+_LARGEST_PUT_BYTES = 5 * 2**30
+
+
+class S3Storage(Storage):
+    """Entries as the objects of a bucket, their keys under ``prefix``.
+
+    Reads, listings, deletions and unconditional writes are repeated when the store does not answer; a conditional
+    write is sent once, so that its caller sees each attempt. Nothing is sent before the first use. Use it as
+    ``async with S3Storage(…) as storage``, or call ``aclose``: connections are kept open until then.
+
+    Args:
+        bucket: The bucket, which must exist; ``None`` takes bucket, prefix and options from ``SSSHELF_URL``.
+        prefix: Leading path of all names, without which several programs would share one bucket.
+        session: An aiobotocore ``AioSession`` or aioboto3 ``Session`` to make clients with.
+        client: A ready aiobotocore or aioboto3 client; it is not closed here.
+        concurrency: Most requests at a time, and connections kept open.
+        backoff: How reads and other safe requests are repeated.
+        options: Region, endpoint, credentials, time limits: see ``S3Options``. Without credentials, botocore's
+            usual chain finds them: environment, profile, role.
+
+    Cost:
+        One request for each call; ``delete_many`` one for each 1,000 keys.
+    """
+
+    def __init__(
+        self,
+        bucket: str | None = None,
+        prefix: str = "",
+        *,
+        session: Any = None,
+        client: Any = None,
+        concurrency: int = 64,
+        backoff: Backoff | None = None,
+        **options: Unpack[S3Options],
+    ) -> None:
+        if bucket is None:
+            bucket, prefix, options = _settings(environment_url(), prefix, options)
+        self.bucket = bucket
+        self.prefix = prefix.strip("/")
+        self._root = f"{self.prefix}/" if self.prefix else ""
+        self._backoff = backoff or Backoff()
+        self._pool = ClientPool(session, client, concurrency, options)
+        self._closed = False
+        self._capabilities = Capabilities(
+            max_key_bytes=MAX_KEY_BYTES - len(self._root.encode()), max_value_bytes=_LARGEST_PUT_BYTES
+        )
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return the storage of ``s3://bucket/prefix?region=…&endpoint_url=…&addressing_style=…``."""
+        bucket, prefix, options = _settings(url, "", {})
+        return cls(bucket, prefix, **options)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    async def get(self, key: Key) -> Entry:
+        if len(key.text) > self._capabilities.max_key_bytes:  # S3 would call the request malformed
+            raise NotFoundError(key)
+        return await self._backoff.repeat(lambda: self._get(key))
+
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
+        self._capabilities.check_entry(key, data)
+        if condition is not None:
+            return await self._put(key, data, condition)
+        return await self._backoff.repeat(lambda: self._put(key, data, None))
+
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        if condition is not None:
+            await self._delete(key, condition)
+        else:
+            await self._backoff.repeat(lambda: self._delete(key, None))
+
+    async def delete_many(self, keys: Sequence[Key]) -> None:
+        for start in range(0, len(keys), MAX_SCAN_ROWS):
+            chunk = keys[start : start + MAX_SCAN_ROWS]
+            await self._backoff.repeat(lambda chunk=chunk: self._delete_chunk(chunk))  # type: ignore[misc]
+
+    async def scan(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        check_limit(limit)
+        return await self._backoff.repeat(lambda: self._scan(prefix, after or "", before, limit))
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await self._pool.aclose()
+
+    async def _get(self, key: Key) -> Entry:
+        client = await self._client()
+        with mapped(self.bucket, key):
+            answer = await client.get_object(Bucket=self.bucket, Key=self._root + key.text)
+            async with answer["Body"] as body:
+                data = await body.read()
+        return Entry(data, answer["ETag"].strip('"'))
+
+    async def _put(self, key: Key, data: bytes, condition: Condition | None) -> str:
+        client = await self._client()
+        with mapped(self.bucket, key, condition):
+            answer = await client.put_object(
+                Bucket=self.bucket, Key=self._root + key.text, Body=data, **_header(condition)
+            )
+        return str(answer["ETag"]).strip('"')
+
+    async def _delete(self, key: Key, condition: IfMatch | None) -> None:
+        client = await self._client()
+        try:
+            with mapped(self.bucket, key, condition):
+                await client.delete_object(Bucket=self.bucket, Key=self._root + key.text, **_header(condition))
+        except NotFoundError:  # some stores say so; it is what was wanted
+            return
+
+    async def _delete_chunk(self, keys: Sequence[Key]) -> None:
+        client = await self._client()
+        objects = [{"Key": self._root + key.text} for key in keys]
+        with mapped(self.bucket, keys[0]):
+            answer = await client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        for failed in answer.get("Errors", ()):
+            failure = code_error(self.bucket, keys[0], failed.get("Code", ""), 0)
+            raise failure if not isinstance(failure, NotFoundError) else UnavailableError("S3: a deletion was not done")
+
+    async def _scan(self, prefix: Key, after: str, before: str | None, limit: int) -> Scan:
+        client = await self._client()
+        start = {"StartAfter": self._root + after} if after > prefix.below else {}
+        with mapped(self.bucket, prefix):
+            answer = await client.list_objects_v2(
+                Bucket=self.bucket, Prefix=self._root + prefix.below, MaxKeys=limit, **start
+            )
+        rows = tuple(
+            Row(Key.from_text(o["Key"][len(self._root) :]), o["ETag"].strip('"'), o["Size"], o["LastModified"])
+            for o in answer.get("Contents", ())
+        )
+        more = bool(answer.get("IsTruncated")) and bool(rows)
+        if before is not None and rows and rows[-1].key.text >= before:
+            rows, more = tuple(row for row in rows if row.key.text < before), False
+        return Scan(rows, rows[-1].key.text if more else None)
+
+    async def _client(self) -> Any:
+        if self._closed:
+            msg = f"{self!r} is closed"
+            raise ValueError(msg)
+        with mapped(self.bucket, Key()):
+            return await self._pool.get()
+
+    def __repr__(self) -> str:
+        return f"S3Storage({self.bucket!r}, {self.prefix!r})"
+
+    def __del__(self) -> None:
+        pool = getattr(self, "_pool", None)
+        if pool is not None and pool.is_open:
+            text = f"{self!r} was never closed: use `async with`, or await its aclose()"
+            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+
+
+def _header(condition: Condition | None) -> dict[str, str]:
+    if condition is None:
+        return {}
+    if isinstance(condition, IfAbsent):
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": f'"{condition.etag}"'}
+
+
+def _settings(url: str, prefix: str, options: S3Options) -> tuple[str, str, S3Options]:
+    parsed = StorageURL.parse(url)
+    if parsed.scheme != "s3" or not parsed.host:
+        msg = f"S3Storage needs a URL such as s3://bucket/prefix, not a {parsed.scheme}:// one without a bucket"
+        raise ValueError(msg)
+    parsed.check_options(_URL_OPTIONS)
+    if "@" in parsed.options.get("endpoint_url", ""):
+        msg = "an endpoint_url holds no credentials; they come from AWS_ACCESS_KEY_ID and the like"
+        raise ValueError(msg)
+    found: dict[str, Any] = {_URL_OPTIONS[name]: value for name, value in parsed.options.items()}
+    found.update(options)
+    path = "/".join(part for part in (parsed.path.strip("/"), prefix.strip("/")) if part)
+    return parsed.host, path, S3Options(**found)  # type: ignore[typeddict-item]

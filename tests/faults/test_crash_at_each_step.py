@@ -1,0 +1,202 @@
+"""Whatever happens to whichever request: strict reads are right afterwards, and doing it again heals it."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from ssshelf import CommitUnknownError, ConflictError, DeniedError, Key, MemoryStorage, UnavailableError
+from ssshelf._retries import Backoff
+from ssshelf.commit import CommitPolicy
+from ssshelf.storages.prefixed import PrefixedStorage
+from ssshelf.testing import CrashError, Fault, FaultyStorage, fail_at
+from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ssshelf.storages.base import Storage
+
+BYSTANDER = bookmark("bystander", 2001, "x", "y")
+OLD = bookmark("a", 2024, "x", "y")
+NEW = bookmark("a", 1999, "y", "z")
+MANY_OLD = [bookmark(f"m{i}", 2000 + i, "x") for i in range(3)]
+MANY_NEW = [bookmark(f"m{i}", 1990 + i, "z") for i in range(3)]
+LOST = "a failure of this test"
+AT_ONCE = CommitPolicy(attempts=Backoff(attempts=3, base_s=0.0), conflicts=Backoff(attempts=5, base_s=0.0))
+
+
+class Case(NamedTuple):
+    """An operation, what there is before it, and what there is after."""
+
+    before: list[Bookmark]
+    do: Callable[[Bookmarks], Awaitable[Any]]
+    after: list[Bookmark]
+
+
+CASES = {
+    "insert": Case([], lambda m: m.insert_item(NEW), [NEW]),
+    "add": Case([], lambda m: m.add_item(NEW), [NEW]),
+    "add over": Case([OLD], lambda m: m.add_item(NEW), [NEW]),
+    "update": Case([OLD], lambda m: m.update_item("a", lambda item: {**item, **NEW}), [NEW]),
+    "update in place": Case([OLD], lambda m: m.update_item("a", lambda _: {**OLD, "note": 1}), [{**OLD, "note": 1}]),
+    "remove": Case([OLD], lambda m: m.remove_item("a"), []),
+    "add many": Case(MANY_OLD, lambda m: m.add_items(MANY_NEW), MANY_NEW),
+    "remove many": Case(MANY_OLD, lambda m: m.remove_items(["m0", "m1", "m2"]), []),
+}
+each_case = pytest.mark.parametrize("name", CASES)
+
+
+async def found(shelf: Bookmarks, case: Case) -> list[Bookmark]:
+    """Return the items there are, of those that the case is about, each as it was before or will be after."""
+    slugs = dict.fromkeys(item["slug"] for item in (*case.before, *case.after))
+    items = [item for slug in slugs if (item := await shelf.find_item(slug)) is not None]
+    assert all(item in case.before or item in case.after for item in items)
+    return items
+
+
+async def prepared(storage: Storage, case: Case) -> Bookmarks:
+    shelf = Bookmarks(storage)
+    await shelf.add_items([BYSTANDER, *case.before])
+    return shelf
+
+
+async def again(shelf: Bookmarks, case: Case) -> None:
+    """Do the operation once more; that it was done already is no failure."""
+    try:
+        await case.do(shelf)
+    except ConflictError:
+        assert await found(shelf, case) == case.after
+
+
+@each_case
+@pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=str)
+async def test_a_crash_at_any_request(storage: Storage, name: str, fault: Fault) -> None:
+    case = CASES[name]
+    for step in count():
+        part = PrefixedStorage(storage, Key(step))
+        shelf = await prepared(part, case)
+        faulty = FaultyStorage(part, fail_at(step, fault))
+
+        try:
+            # One at a time, so that each request is met in turn.
+            await case.do(Bookmarks(faulty, concurrency=1))
+        except CrashError:
+            assert len(faulty.requests) == step + 1
+        else:
+            assert len(faulty.requests) <= step
+            break
+
+        await assert_in_step(shelf, [BYSTANDER, *await found(shelf, case)])
+        await again(shelf, case)
+        await assert_in_step(shelf, [BYSTANDER, *case.after])
+    assert step >= 1
+
+
+@each_case
+@pytest.mark.parametrize("fault", [Fault.UNSENT, Fault.LOST, Fault.ANSWER_LOST], ids=str)
+async def test_a_single_failure_of_any_request(storage: Storage, name: str, fault: Fault) -> None:
+    case = CASES[name]
+    for step in count():
+        part = PrefixedStorage(storage, Key(step))
+        shelf = await prepared(part, case)
+        faulty = FaultyStorage(part, fail_at(step, fault))
+
+        try:
+            await case.do(Bookmarks(faulty, concurrency=1, policy=AT_ONCE))
+        except UnavailableError:
+            assert len(faulty.requests) > step
+        else:
+            assert await found(shelf, case) == case.after
+        if len(faulty.requests) <= step:
+            break
+
+        await assert_in_step(shelf, [BYSTANDER, *await found(shelf, case)])
+        await again(shelf, case)
+        await assert_in_step(shelf, [BYSTANDER, *case.after])
+
+
+@each_case
+@pytest.mark.parametrize("fault", [Fault.UNSENT, Fault.LOST, Fault.ANSWER_LOST], ids=str)
+async def test_a_store_that_fails_from_some_request_on(storage: Storage, name: str, fault: Fault) -> None:
+    case = CASES[name]
+    for step in count():
+        part = PrefixedStorage(storage, Key(step))
+        shelf = await prepared(part, case)
+        faulty = FaultyStorage(part, lambda request, step=step: fault if request.number >= step else None)  # type: ignore[misc]
+
+        try:
+            await case.do(Bookmarks(faulty, concurrency=1, policy=AT_ONCE))
+        except (UnavailableError, CommitUnknownError) as error:
+            # What is reported as not done must not be done, nor be done later.
+            if isinstance(error, UnavailableError) and len(case.before + case.after) <= 2:
+                assert await found(shelf, case) == case.before
+        else:
+            assert await found(shelf, case) == case.after
+            if len(faulty.requests) <= step:
+                break
+
+        await assert_in_step(shelf, [BYSTANDER, *await found(shelf, case)])
+        await again(shelf, case)
+        await assert_in_step(shelf, [BYSTANDER, *case.after])
+
+
+async def test_an_insert_whose_answer_was_lost_succeeds_once(storage: Storage) -> None:
+    faulty = FaultyStorage(
+        storage, lambda r: Fault.ANSWER_LOST if r.kind in ("commit", "put") and r.number < 9 else None
+    )
+    shelf = Bookmarks(faulty, policy=CommitPolicy(attempts=Backoff(attempts=20, base_s=0.0)))
+    entries_only = FaultyStorage(storage, None)
+
+    if storage.capabilities.atomic_batch == 1:  # entries are retried by the store itself, the item by the protocol
+        faulty.plan = lambda r: Fault.ANSWER_LOST if r.keys[0].parts[0] == "items" and r.number < 9 else None
+    rev = await shelf.insert_item(NEW)
+
+    _, current = await Bookmarks(entries_only).get_revision("a")
+    assert current == rev
+    await assert_in_step(Bookmarks(storage), [NEW])
+
+
+async def test_a_commit_that_was_overtaken_after_its_answer_was_lost_still_counts() -> None:
+    """The revision is found in the lineage of what others have written since."""
+    storage = MemoryStorage(transactions=False)
+    other = Bookmarks(storage)
+    await other.add_item(OLD)
+
+    class Overtaken(FaultyStorage):
+        async def put(self, key: Key, data: bytes, **options: Any) -> str:
+            await self.inner.put(key, data, **options)
+            if key.parts[0] == "items" and self.plan is None:
+                self.plan = lambda _: None
+                await other.update_item("a", lambda item: item.update(note="from another"))
+                raise UnavailableError(LOST)
+            return ""
+
+    rev = await Bookmarks(Overtaken(storage), policy=AT_ONCE).add_item(NEW)
+
+    item, current = await other.get_revision("a")
+    assert item == {**NEW, "note": "from another"}
+    assert (rev, current) == (f"2-{rev[2:]}", f"3-{current[2:]}")
+    await assert_in_step(other, [item])
+
+
+async def test_a_denied_repetition_of_a_commit_that_was_applied_loses_nothing() -> None:
+    storage = MemoryStorage(transactions=False)
+
+    class Expiring(FaultyStorage):
+        attempts = 0
+
+        async def put(self, key: Key, data: bytes, **options: Any) -> str:
+            if key.parts[0] != "items":
+                return await self.inner.put(key, data, **options)
+            self.attempts += 1
+            if self.attempts > 1:
+                raise DeniedError(LOST)
+            await self.inner.put(key, data, **options)
+            raise UnavailableError(LOST)
+
+    await Bookmarks(Expiring(storage), policy=AT_ONCE).add_item(NEW)
+
+    await assert_in_step(Bookmarks(storage), [NEW])

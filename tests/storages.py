@@ -1,0 +1,68 @@
+"""The storages that tests run on, by name; ``tests/conftest.py`` makes fixtures of them."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ssshelf.keys import Key
+from ssshelf.storages.base import Storage
+from ssshelf.storages.counting import CountingStorage
+from ssshelf.storages.faulty import FaultyStorage
+from ssshelf.storages.memory import MemoryStorage
+from ssshelf.storages.prefixed import PrefixedStorage
+from ssshelf.storages.s3 import S3Storage
+from ssshelf.storages.sqlite import SQLiteStorage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+__all__ = ["ALL", "BUCKET", "SHELVES", "open_named", "s3_storage"]
+
+BUCKET = "ssshelf-tests"
+ceph = pytest.mark.ceph
+
+SHELVES = ["memory", "memory-plain", "sqlite", "moto", pytest.param("ceph", marks=ceph)]
+"""Those that differ in what a manager can rely on."""
+
+WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
+ALL = [*SHELVES, *WRAPPERS]
+
+
+@contextlib.asynccontextmanager
+async def s3_storage(url: str) -> AsyncIterator[S3Storage]:
+    """Open a new, empty part of the tests' bucket on the server at ``url``."""
+    options = {"endpoint_url": url, "region_name": "us-east-1", "addressing_style": "path"}
+    async with S3Storage(BUCKET, f"tests/{uuid.uuid4().hex}", **options) as storage:  # type: ignore[arg-type]
+        client = await storage._pool.get()
+        await client.create_bucket(Bucket=BUCKET)
+        yield storage
+
+
+@contextlib.asynccontextmanager
+async def open_named(name: str, request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
+    """Open the storage with this name, empty."""
+    if name in ("moto", "ceph"):
+        async with s3_storage(request.getfixturevalue(f"{name}_url")) as storage:
+            yield storage
+        return
+    async with _local(name, request) as local:
+        yield local
+
+
+def _local(name: str, request: pytest.FixtureRequest) -> Storage:
+    path = request.getfixturevalue("tmp_path") / "shelf.db"
+    storages: dict[str, Callable[[], Storage]] = {
+        "memory": MemoryStorage,
+        "memory-plain": lambda: MemoryStorage(transactions=False),
+        "sqlite": lambda: SQLiteStorage(path),
+        "counting": lambda: CountingStorage(MemoryStorage()),
+        "faulty": lambda: FaultyStorage(MemoryStorage()),
+        "prefixed": lambda: PrefixedStorage(MemoryStorage(), Key("part", 1)),
+        "prefixed-plain": lambda: PrefixedStorage(MemoryStorage(transactions=False), Key("part", 1)),
+        "prefixed-sqlite": lambda: PrefixedStorage(SQLiteStorage(path), Key("part")),
+    }
+    return storages[name]()
