@@ -271,10 +271,13 @@ class Collection(Generic[T]):
         """Return the entries of a page, and the position that it ends at if more follow."""
         check_limit(limit)
         committer = self._bound.committer
-        _, after = window.begin(cursor)
-        scan = await committer.storage.scan(window.prefix, after=after, before=window.before, limit=limit)
-        names = [name for row in scan.rows if (name := committer.layout.parse(row.key)) is not None]
-        return names, names[-1].position if names and scan.after is not None else None
+        after: str | None = window.begin(cursor)[1]
+        names: list[EntryName] = []
+        while after is not None and not names:  # rows that something else wrote may fill a page
+            scan = await committer.storage.scan(window.prefix, after=after, before=window.before, limit=limit)
+            names = [name for row in scan.rows if (name := committer.layout.parse(row.key)) is not None]
+            after = scan.after
+        return names, None if after is None else names[-1].position
 
     async def _read_page(self, window: Window, cursor: str | None, limit: int, *, skip_corrupt: bool) -> Page[T]:
         reader, layout = self._bound, self._bound.committer.layout

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ssshelf._concurrency import map_bounded
-from ssshelf._retries import Backoff
+from ssshelf.retries import Backoff
 from ssshelf.envelope import LINEAGE, Header, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
@@ -208,7 +208,7 @@ class Committer:
             outcome = await self._commit_point(transaction, started)
         except CommitUnknownError:
             raise  # the entries may be needed: they are for a sweep to judge
-        except Exception:
+        except ShelfError:  # which says for certain that nothing was committed; nothing else does
             await self._discard(transaction.adds)
             raise
         await self._discard(transaction.adds if isinstance(outcome, Lost) else transaction.drops)

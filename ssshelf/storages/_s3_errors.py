@@ -39,6 +39,7 @@ from ssshelf.storages.base import Condition, IfMatch
 __all__ = ["code_error", "mapped"]
 
 _DENIED = {
+    "AccessDenied",
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
     "InvalidAccessKeyId",

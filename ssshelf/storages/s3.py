@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ssshelf._retries import Backoff
+from ssshelf.retries import Backoff
 from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import MAX_KEY_BYTES, Key
 from ssshelf.storages.base import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from ssshelf import CommitUnknownError, ConflictError, DeniedError, Key, MemoryStorage, UnavailableError
-from ssshelf._retries import Backoff
+from ssshelf.retries import Backoff
 from ssshelf.commit import CommitPolicy
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import CrashError, Fault, FaultyStorage, fail_at

@@ -24,7 +24,7 @@ from ssshelf import (
     StoreNotFoundError,
     UnavailableError,
 )
-from ssshelf._retries import Backoff
+from ssshelf.retries import Backoff
 from ssshelf.testing import CountingStorage
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.storages import BUCKET, s3_storage

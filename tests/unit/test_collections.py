@@ -252,6 +252,21 @@ async def test_a_stale_entry_is_never_believed() -> None:
 
     assert list(await shelf.tagged.get_items()) == [bookmark("a", 2024, "y")]
     assert (await shelf.tagged.get_items(prefix="x")).items == ()
+    assert [item["slug"] async for item in shelf.tagged.prefix()] == ["a"]
+
+
+async def test_strange_rows_do_not_end_a_listing() -> None:
+    storage = MemoryStorage()
+    shelf = Bookmarks(storage)
+    await shelf.add_items([bookmark("a", 1, "x"), bookmark("b", 2, "x")])
+    strange = (await storage.scan(Key("collections", "bookmarks", "tagged"))).rows[0].key.text
+    for number in range(3):
+        await storage.put(Key.from_text(f"{strange}{number}"), b"")
+
+    first = await shelf.tagged.get_keys(1)
+    second = await shelf.tagged.get_keys(1, first.after)
+
+    assert (first.keys, second.keys, second.after) == (("a",), ("b",), None)
 
 
 async def test_an_item_that_moves_within_a_page_while_it_is_read_is_on_it_once() -> None:

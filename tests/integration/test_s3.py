@@ -1,0 +1,304 @@
+"""What ``S3Storage`` does beyond the contract: clients, connections, and each request that is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import re
+import threading
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+import pytest
+from aiobotocore.session import get_session
+
+from ssshelf import DeniedError, Key, NotFoundError, S3Storage, ShelfError, UnavailableError
+from ssshelf.retries import Backoff
+from ssshelf.storages.base import IfAbsent, IfMatch
+from tests.bookmarks import Bookmarks, assert_in_step, bookmark
+from tests.storages import BUCKET, s3_storage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+QUICK = Backoff(attempts=3, base_s=0.001)
+KEY = Key("a")
+
+
+@dataclass
+class ScriptedS3:
+    """A server that answers as it is told; ``None`` hangs up after it has read the request."""
+
+    answer: Callable[[str, int], bytes | None]
+    requests: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    url: str = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = re.search(r"(?i)content-length: (\d+)", head)
+                await reader.readexactly(int(length[1]) if length else 0)
+                method = head.split(" ", 1)[0]
+                self.requests.append(method)
+                self.heads.append(head)
+                answer = self.answer(method, len(self.requests))
+                if answer is None:
+                    break
+                writer.write(answer)
+                if b"Connection: close" in answer:
+                    break
+        writer.close()
+
+
+def http(status: int, body: str = "", **headers: str) -> bytes:
+    lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(body))}.items()]
+    return "\r\n".join([f"HTTP/1.1 {status} Status", *lines, "", body]).encode()
+
+
+def error(status: int, code: str) -> bytes:
+    return http(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>")
+
+
+OK = http(200, ETag='"e1"')
+
+
+@contextlib.asynccontextmanager
+async def scripted(answer: Callable[[str, int], bytes | None]) -> AsyncIterator[tuple[ScriptedS3, S3Storage]]:
+    script = ScriptedS3(answer)
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, storage_at(script.url) as storage:
+        yield script, storage
+
+
+def storage_at(url: str, prefix: str = "tests", **options: Any) -> S3Storage:
+    settings = {"endpoint_url": url, "addressing_style": "path", "region_name": "us-east-1", "backoff": QUICK}
+    return S3Storage(BUCKET, prefix, **{**settings, **options})
+
+
+async def test_a_conditional_write_is_sent_once_even_on_a_broken_connection() -> None:
+    def answer(_: str, number: int) -> bytes | None:
+        return OK if number == 1 else None  # the second request finds a kept-alive connection, which then breaks
+
+    async with scripted(answer) as (script, storage):
+        await storage.put(KEY, b"")
+        for condition in (IfAbsent(), IfMatch("e1")):
+            with pytest.raises(UnavailableError) as caught:
+                await storage.put(KEY, b"", condition=condition)
+            assert caught.value.maybe_applied
+
+    assert script.requests == ["PUT"] * 3
+
+
+async def test_other_requests_are_repeated_a_bounded_number_of_times() -> None:
+    async with scripted(lambda *_: error(503, "SlowDown")) as (script, storage):
+        for request in (
+            storage.get(KEY),
+            storage.put(KEY, b""),
+            storage.delete(KEY),
+            storage.delete_many([KEY, Key("b")]),
+            storage.scan(KEY),
+        ):
+            with pytest.raises(UnavailableError, match="503 SlowDown"):
+                await request
+
+    assert script.requests == [method for method in ("GET", "PUT", "DELETE", "POST", "GET") for _ in range(3)]
+
+
+async def test_a_repetition_that_succeeds_is_enough() -> None:
+    def answer(_: str, number: int) -> bytes | None:
+        return [error(500, "InternalError"), None, http(200, "data", ETag='"e1"')][number - 1]
+
+    async with scripted(answer) as (script, storage):
+        assert (await storage.get(KEY)).data == b"data"
+
+    assert script.requests == ["GET"] * 3
+
+
+@pytest.mark.parametrize("status", [409, 500, 503])
+async def test_an_unclear_answer_to_a_conditional_write_is_no_conflict(status: int) -> None:
+    async with scripted(lambda *_: error(status, "ConditionalRequestConflict")) as (_, storage):
+        with pytest.raises(UnavailableError) as caught:
+            await storage.put(KEY, b"", condition=IfAbsent())
+
+    assert caught.value.maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "AccessDenied", DeniedError),
+        (400, "ExpiredToken", DeniedError),
+        (400, "InvalidRequest", ShelfError),
+        (404, "NoSuchKey", NotFoundError),
+    ],
+)
+async def test_an_answer_that_will_not_change_is_not_asked_for_twice(
+    status: int, code: str, kind: type[Exception]
+) -> None:
+    async with scripted(lambda *_: error(status, code)) as (script, storage):
+        with pytest.raises(kind):
+            await storage.get(KEY)
+
+    assert script.requests == ["GET"]
+
+
+async def test_a_body_that_is_cut_is_read_again() -> None:
+    whole = http(200, "whole", ETag='"e1"', Connection="close")
+
+    async with scripted(lambda _, number: whole[:-3] if number == 1 else whole) as (script, storage):
+        assert (await storage.get(KEY)).data == b"whole"
+
+    assert script.requests == ["GET"] * 2
+
+
+async def test_more_than_a_thousand_deletions_are_split() -> None:
+    async with scripted(lambda *_: http(200, "<DeleteResult/>")) as (script, storage):
+        await storage.delete_many([Key(number) for number in range(2001)])
+
+    assert script.requests == ["POST"] * 3
+
+
+async def test_a_deletion_that_fails_among_others_is_reported() -> None:
+    body = "<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    async with scripted(lambda *_: http(200, body)) as (_, storage):
+        with pytest.raises(DeniedError):
+            await storage.delete_many([KEY, Key("b")])
+
+
+async def test_nothing_is_sent_that_the_store_cannot_take() -> None:
+    async with scripted(lambda *_: OK) as (script, storage):
+        with pytest.raises(NotFoundError):
+            await storage.get(Key("k" * 1100))
+        with pytest.raises(ValueError, match="1018 is the most"):
+            await storage.put(Key("k" * 1100), b"")
+
+    assert script.requests == []
+
+
+async def test_the_secret_is_in_no_text() -> None:
+    credentials = {"aws_access_key_id": "id", "aws_secret_access_key": "hush"}
+    denied = error(403, "SignatureDoesNotMatch")
+    async with scripted(lambda *_: denied) as (script, _), storage_at(script.url, **credentials) as storage:
+        with pytest.raises(DeniedError) as caught:
+            await storage.get(KEY)
+
+        assert "hush" not in f"{storage!r} {caught.value} {caught.value!r} {caught.value.__cause__!r}"
+
+
+async def test_prefixes_that_start_alike_are_apart(moto_url: str) -> None:
+    async with (
+        s3_storage(moto_url) as made,
+        storage_at(moto_url, f"{made.prefix}/1") as one,
+        storage_at(moto_url, f"{made.prefix}/10") as ten,
+    ):
+        await one.put(KEY, b"1")
+        await ten.put(Key("b"), b"10")
+
+        assert [row.key for row in (await one.scan(Key())).rows] == [KEY]
+        assert [row.key for row in (await ten.scan(Key())).rows] == [Key("b")]
+
+
+async def test_the_pool_has_the_size_of_the_concurrency(moto_url: str) -> None:
+    async with storage_at(moto_url, concurrency=7) as storage:
+        client = await storage._pool.get()
+
+        assert client.meta.config.max_pool_connections == 7
+        assert client.meta.config.retries["total_max_attempts"] == 1
+        assert client.meta.config.request_checksum_calculation == "when_required"
+        assert client.meta.config.s3["addressing_style"] == "path"
+
+
+@pytest.mark.parametrize("session", [get_session, aioboto3.Session], ids=["aiobotocore", "aioboto3"])
+async def test_a_session_may_be_given(moto_url: str, session: Callable[[], Any], blockbuster: Any) -> None:
+    blockbuster.deactivate()  # aioboto3 reads its files in the loop
+    async with s3_storage(moto_url) as made, storage_at(moto_url, made.prefix, session=session()) as storage:
+        shelf = Bookmarks(storage)
+        await shelf.add_item(bookmark("a", 1, "x"))
+
+        await assert_in_step(Bookmarks(made), [bookmark("a", 1, "x")])
+
+
+async def test_a_client_that_was_given_stays_open(moto_url: str) -> None:
+    async with s3_storage(moto_url) as made:
+        client = await made._pool.get()
+        async with S3Storage(BUCKET, made.prefix, client=client) as storage:
+            await Bookmarks(storage).add_item(bookmark("a", 1, "x"))
+
+        await assert_in_step(Bookmarks(made), [bookmark("a", 1, "x")])
+
+
+async def test_first_uses_at_once_make_one_client(moto_url: str) -> None:
+    async with s3_storage(moto_url) as made, storage_at(moto_url, made.prefix) as storage:
+        clients = await asyncio.gather(*(storage._pool.get() for _ in range(8)))
+
+        assert len(set(map(id, clients))) == 1
+
+
+def test_each_event_loop_has_a_client_of_its_own(moto_url: str) -> None:
+    async def one() -> S3Storage:
+        async with s3_storage(moto_url) as made:
+            return storage_at(moto_url, made.prefix)
+
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        storage = first.run(one())
+        first.run(storage.put(KEY, b"1"))
+        assert second.run(storage.get(KEY)).data == b"1"
+        assert first.run(storage._pool.get()) is not second.run(storage._pool.get())
+        second.run(close_here(storage))
+        first.run(storage.aclose())
+
+
+async def close_here(storage: S3Storage) -> None:
+    slot = storage._pool._slots.pop(asyncio.get_running_loop())
+    await slot.stack.aclose()
+
+
+async def test_closing_also_closes_the_client_of_a_loop_in_another_thread(moto_url: str) -> None:
+    async with s3_storage(moto_url) as made:
+        storage = storage_at(moto_url, made.prefix)
+    used, closed = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        await storage.put(KEY, b"1")
+        used.set()
+        await asyncio.to_thread(closed.wait)
+
+    thread = asyncio.create_task(asyncio.to_thread(asyncio.run, elsewhere()))
+    await asyncio.to_thread(used.wait)
+    await storage.aclose()
+    closed.set()
+    await thread
+
+    assert not storage._pool.is_open
+
+
+def test_a_forgotten_storage_warns(moto_url: str) -> None:
+    async def forget() -> None:
+        async with s3_storage(moto_url) as made:
+            prefix = made.prefix
+        storage = storage_at(moto_url, prefix)
+        await storage.put(KEY, b"1")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(forget())
+        gc.collect()
+
+        messages = [str(warning.message) for warning in caught]
+        caught.clear()  # what warned, which aiohttp complains of as well
+        gc.collect()
+
+    assert any("was never closed: use `async with`" in message for message in messages)
+
+
+def test_a_storage_that_was_never_used_needs_no_closing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        S3Storage("bucket")
+        gc.collect()
