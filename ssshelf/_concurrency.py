@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 __all__ = ["PerKey", "each_bounded", "map_bounded"]
@@ -67,9 +66,8 @@ class PerKey:
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Future[None]] = {}
 
-    @contextlib.asynccontextmanager
-    async def __call__(self, key: str) -> AsyncIterator[None]:
-        """Wait for those who came before with the same ``key``."""
+    async def run(self, key: str, function: Callable[[], Awaitable[B]]) -> B:
+        """Return what ``function`` does, after those who came before with the same ``key``."""
         before, mine = self._last.get(key), asyncio.get_running_loop().create_future()
         self._last[key] = mine
         if before is not None:
@@ -79,7 +77,7 @@ class PerKey:
                 before.add_done_callback(lambda _: self._end(key, mine))
                 raise
         try:
-            yield
+            return await function()
         finally:
             self._end(key, mine)
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ssshelf._concurrency import map_bounded
-from ssshelf.retries import Backoff
 from ssshelf.envelope import LINEAGE, Header, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, new_rev
+from ssshelf.retries import Backoff
 from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Put, Storage, atomic_batch, delete_many
 
 if TYPE_CHECKING:
@@ -158,6 +158,11 @@ class Committer:
         self._batch = atomic_batch(storage)
         self._batch_limit = storage.capabilities.atomic_batch if self._batch else 0
 
+    @property
+    def may_guess(self) -> bool:
+        """Whether a commit on a wrong base costs no more than one request, and leaves nothing to clean up."""
+        return self._batch is not None
+
     async def load(self, item: Key) -> Stored | None:
         """Return what is stored under the key of an item; ``None`` when it never was, or is swept.
 
@@ -179,9 +184,10 @@ class Committer:
         Raises:
             KeyTooLongError: The key of the item, or of one of its index entries, is too long.
         """
-        pk = self.layout.pk_of(item)
-        for key in (item, *(self.layout.longest_entry(index, pk) for index in draft.indexes)):
-            self.storage.capabilities.check_key(key)
+        self.storage.capabilities.check_key(item)
+        if draft.indexes:
+            longest = max(draft.indexes, key=len)
+            self.storage.capabilities.check_key(self.layout.longest_entry(longest, self.layout.pk_of(item)))
 
     async def commit(self, item: Key, base: Stored | None, draft: Draft | None) -> Revision | Lost:
         """Replace ``base``, which was stored under ``item``, by ``draft``; ``None`` leaves a tombstone.

@@ -87,10 +87,11 @@ class CManager(Generic[T]):
 
         Cost:
             1 get; a put for each new index entry, at once; 1 put; 1 deletion if entries were dropped. With
-            transactions, 1 get and 1 commit.
+            transactions, 1 commit; if there was an item, 2 and 1 get.
         """
         key, draft = self._draft(item)
-        return await self._write(key, lambda _: draft, await self._committer.load(key))
+        base = None if self._committer.may_guess else await self._committer.load(key)
+        return await self._write(key, lambda _: draft, base)
 
     async def insert_item(self, item: T) -> Revision:
         """Create the item and return its revision; of concurrent inserts exactly one succeeds.
@@ -261,8 +262,7 @@ class CManager(Generic[T]):
         in_order = PerKey()
 
         async def add(item: T) -> None:
-            async with in_order(self.item_manager.pk_text(item)):
-                await self.add_item(item)
+            await in_order.run(self.item_manager.pk_text(item), lambda: self.add_item(item))
 
         return await each_bounded(add, _many(items), self._concurrency)
 

@@ -9,6 +9,7 @@ import decimal
 import enum
 import functools
 import math
+import operator
 import pickle
 import uuid
 from abc import abstractmethod
@@ -54,7 +55,11 @@ class DictSerializer(Serializer[dict[str, Any]]):
         if not isinstance(item, Mapping):
             msg = f"expected a dict, not {type(item).__qualname__}"
             raise TypeError(msg)
-        return orjson.dumps(_tagged(item))
+        try:
+            return orjson.dumps(_tagged(item))
+        except RecursionError:
+            msg = "the item contains itself, or is nested too deeply"
+            raise ValueError(msg) from None
 
     def load(self, data: bytes) -> dict[str, Any]:
         item = orjson.loads(data)
@@ -108,10 +113,19 @@ def _tagged(value: Any) -> Any:
 
 
 def _tagged_member(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        msg = f"a {type(value).__qualname__} in a set would come back as a dict, which no set can hold"
+    tagged = _tagged(value)
+    _check_hashable(tagged)
+    return tagged
+
+
+def _check_hashable(tagged: Any) -> None:
+    """Refuse what would come back as a dict, which no set can hold."""
+    if isinstance(tagged, list):
+        for inner in tagged:
+            _check_hashable(inner)
+    elif isinstance(tagged, dict) and not (len(tagged) == 1 and tagged.keys() <= _REVIVE.keys()):
+        msg = "a set may not hold a mapping or a dataclass, which would come back as a dict"
         raise TypeError(msg)
-    return _tagged(value)
 
 
 def _hashable(value: Any) -> Any:
@@ -156,7 +170,7 @@ class ModelSerializer(Serializer[T], Generic[T]):
 
     def __init__(self, model: type[T]) -> None:
         self.model = model
-        self._plain: Callable[[T], Any]
+        self._same: Callable[[T, T], bool]
         self._dump: Callable[[T], bytes]
         self._load: Callable[[bytes], T]
         if hasattr(model, "model_validate_json"):
@@ -170,7 +184,7 @@ class ModelSerializer(Serializer[T], Generic[T]):
             raise TypeError(msg)
         data = self._dump(item)
         try:
-            kept = self._plain(self._load(data)) == self._plain(item)
+            kept = self._same(self._load(data), item)
         except ValueError as error:
             raise self._lossy() from error
         if not kept:
@@ -187,7 +201,8 @@ class ModelSerializer(Serializer[T], Generic[T]):
         )
 
     def _use_pydantic(self, model: Any) -> None:
-        self._plain = lambda item: item.model_dump()  # type: ignore[attr-defined]
+        # Not by ==, which also compares private attributes.
+        self._same = lambda one, two: _fields(one) == _fields(two)
         self._dump = lambda item: item.model_dump_json(by_alias=True, round_trip=True).encode()  # type: ignore[attr-defined]
         self._load = model.model_validate_json
 
@@ -205,9 +220,18 @@ class ModelSerializer(Serializer[T], Generic[T]):
         if private := [name for name in attributes if name.startswith("_")]:
             msg = f"{model.__qualname__}: private attributes would not be stored: {', '.join(private)}"
             raise TypeError(msg)
-        self._plain = functools.partial(msgspec.to_builtins, builtin_types=_COMPARABLE, order="deterministic")
+        if model.__eq__ is object.__eq__:
+            plain = functools.partial(msgspec.to_builtins, builtin_types=_COMPARABLE, order="deterministic")
+            self._same = lambda one, two: plain(one) == plain(two)
+        else:
+            self._same = operator.eq
         self._dump = msgspec.json.Encoder().encode
         self._load = msgspec.json.Decoder(model).decode
+
+
+def _fields(item: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the values of a pydantic model's fields, and what it holds beyond them."""
+    return {name: getattr(item, name) for name in type(item).model_fields}, item.model_extra
 
 
 class PickleSerializer(Serializer[Any]):

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ssshelf.retries import Backoff
 from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import MAX_KEY_BYTES, Key
+from ssshelf.retries import Backoff
 from ssshelf.storages.base import (
     MAX_SCAN_ROWS,
     Capabilities,

@@ -15,7 +15,11 @@ from ssshelf.storages.urls import StorageURL, environment_url
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECRET = "hush-hush"
+HUSH = "hush-hush"
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("url", ["memory://", "MEMORY://", "memory://?"])
@@ -56,13 +60,13 @@ async def test_a_relative_sqlite_url_is_relative_to_the_working_directory(
     async with open_storage(f"sqlite:///{tmp_path}/absolute.db") as storage:
         await storage.put(Key("a"), b"1")
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["absolute.db", "relative.db"]
+    assert names_in(tmp_path) == ["absolute.db", "relative.db"]
 
 
 def test_opening_does_nothing_before_the_first_use(tmp_path: Path) -> None:
     open_storage(f"sqlite:///{tmp_path}/shelf.db")
 
-    assert list(tmp_path.iterdir()) == []
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -131,25 +135,25 @@ def test_a_url_that_would_be_misread_is_refused(url: str, says: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        f"s3://AKIAEXAMPLE:{SECRET}@bucket/prefix",
-        f"s3://{SECRET}@bucket/prefix",
-        f"s3://:{SECRET}@bucket",
-        f"s3://AKIAEXAMPLE:{SECRET}@",
-        f"s3://AKIAEXAMPLE:{SECRET}@bu℀cket/",  # urlsplit quotes the host when it refuses it
-        f"s3://[AKIAEXAMPLE:{SECRET}@bucket/",
-        f"s3://bucket?aws_secret_access_key={SECRET}",
-        f"s3://bucket?{SECRET}",
-        f"s3://bucket?endpoint_url=http://AKIAEXAMPLE:{SECRET}@host:9000",
-        f"s3://bucket?endpoint_url=http%3A%2F%2FAKIAEXAMPLE%3A{SECRET}%40host",
-        f"s3://bucket/prefix#{SECRET}",
-        f"sqlite://user:{SECRET}@host/shelf.db",
-        f"memory://user:{SECRET}@host",
-        f"postgres://user:{SECRET}@host/db",
-        f"user:{SECRET}@bucket",
+        f"s3://AKIAEXAMPLE:{HUSH}@bucket/prefix",
+        f"s3://{HUSH}@bucket/prefix",
+        f"s3://:{HUSH}@bucket",
+        f"s3://AKIAEXAMPLE:{HUSH}@",
+        f"s3://AKIAEXAMPLE:{HUSH}@bu℀cket/",  # urlsplit quotes the host when it refuses it
+        f"s3://[AKIAEXAMPLE:{HUSH}@bucket/",
+        f"s3://bucket?aws_secret_access_key={HUSH}",
+        f"s3://bucket?{HUSH}",
+        f"s3://bucket?endpoint_url=http://AKIAEXAMPLE:{HUSH}@host:9000",
+        f"s3://bucket?endpoint_url=http%3A%2F%2FAKIAEXAMPLE%3A{HUSH}%40host",
+        f"s3://bucket/prefix#{HUSH}",
+        f"sqlite://user:{HUSH}@host/shelf.db",
+        f"memory://user:{HUSH}@host",
+        f"postgres://user:{HUSH}@host/db",
+        f"user:{HUSH}@bucket",
     ],
 )
 def test_credentials_in_a_url_are_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(ValueError, match="URL") as caught:
+    with pytest.raises(ValueError, match=r"(?i)url") as caught:
         open_storage(url)
 
     chain = [
@@ -157,7 +161,7 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(url: str) -> None:
         caught.value.__cause__,
         None if caught.value.__suppress_context__ else caught.value.__context__,
     ]
-    assert [SECRET in str(error) for error in chain] == [False, False, False]
+    assert [HUSH in str(error) for error in chain] == [False, False, False]
 
 
 def test_the_environment_names_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,12 +239,12 @@ def test_the_prefix_of_a_bucket_takes_from_the_longest_key() -> None:
     assert S3Storage("bucket", "é").capabilities.max_key_bytes == MAX_KEY_BYTES - len("é/".encode())
 
 
-@pytest.mark.parametrize("storage", [S3Storage("bucket", "p", aws_secret_access_key=SECRET)], ids=["s3"])
+@pytest.mark.parametrize("storage", [S3Storage("bucket", "p", aws_secret_access_key=HUSH)], ids=["s3"])
 def test_a_storage_does_not_show_its_secrets(storage: S3Storage) -> None:
-    assert SECRET not in repr(storage) + str(storage)
+    assert HUSH not in repr(storage) + str(storage)
 
 
-def test_an_option_that_is_given_twice_or_empty_is_kept_as_it_is() -> None:
+def test_a_url_is_decoded() -> None:
     parsed = StorageURL.parse("s3://bucket/a%2Fb?region=")
 
     assert (parsed.scheme, parsed.host, parsed.path, parsed.options) == ("s3", "bucket", "/a/b", {"region": ""})
@@ -278,7 +282,8 @@ def test_a_missing_extra_is_named() -> None:
 
 
 def test_importing_the_package_imports_no_client() -> None:
-    code = "import sys, ssshelf; print(sorted({'aiobotocore', 'botocore', 'msgspec', 'pydantic', 'attr'} & set(sys.modules)))"
+    heavy = {"aiobotocore", "botocore", "aiohttp", "msgspec", "pydantic", "attr", "attrs", "sqlite3"}
+    code = f"import sys, ssshelf; print(sorted({heavy} & set(sys.modules)))"
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
