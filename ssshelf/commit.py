@@ -225,8 +225,7 @@ class Committer:
         n = before.n + 1
         rev = new_rev(n, self.policy.dice.getrandbits(64))
         lineage = (before.rev, *before.lineage)[:LINEAGE] if base else ()
-        # A tombstone's entries may be gone already, so a new item under it carries none of them forward.
-        named = before.entries if before.live else {}
+        named = before.entries  # a tombstone's are none: they may be gone, so nothing carries them forward
         wanted = draft.indexes if draft else frozenset()
         header = Header(
             rev,

@@ -42,7 +42,11 @@ class StorageURL:
         if pieces.username is not None or pieces.password is not None or "@" in pieces.netloc:
             msg = f"{pieces.scheme}: a storage URL holds no credentials; they come from the store's usual settings"
             raise ValueError(msg)
-        options = dict(parse_qsl(pieces.query, keep_blank_values=True, strict_parsing=bool(pieces.query)))
+        pairs = parse_qsl(pieces.query, keep_blank_values=True)
+        options = dict(pairs)
+        if len(options) < len(pairs):
+            msg = f"{pieces.scheme}: an option stands in the storage URL twice"
+            raise ValueError(msg)
         return cls(pieces.scheme, pieces.netloc, unquote(pieces.path), options)
 
     def check_options(self, known: Iterable[str]) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from ssshelf import CommitUnknownError, ConflictError, DeniedError, Key, MemoryStorage, UnavailableError
-from ssshelf.retries import Backoff
 from ssshelf.commit import CommitPolicy
+from ssshelf.retries import Backoff
 from ssshelf.storages.prefixed import PrefixedStorage
-from ssshelf.testing import CrashError, Fault, FaultyStorage, fail_at
+from ssshelf.testing import CrashError, Fault, FaultyStorage, Request, fail_at
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 
 if TYPE_CHECKING:
@@ -157,6 +157,22 @@ async def test_an_insert_whose_answer_was_lost_succeeds_once(storage: Storage) -
     _, current = await Bookmarks(entries_only).get_revision("a")
     assert current == rev
     await assert_in_step(Bookmarks(storage), [NEW])
+
+
+async def test_a_commit_that_may_still_arrive_is_neither_done_nor_refused(storage: Storage) -> None:
+    await prepared(storage, CASES["add over"])
+
+    def lose_commits(request: Request) -> Fault | None:
+        is_commit = request.kind == "commit" or (request.kind, request.keys[0].parts[0]) == ("put", "items")
+        return Fault.LOST if is_commit else None
+
+    faulty = FaultyStorage(storage, lose_commits)
+
+    with pytest.raises(CommitUnknownError) as caught:
+        await Bookmarks(faulty, policy=AT_ONCE).update_item("a", lambda _: NEW)
+
+    assert caught.value.rev.startswith("2-")
+    await assert_in_step(Bookmarks(storage), [BYSTANDER, OLD])
 
 
 async def test_a_commit_that_was_overtaken_after_its_answer_was_lost_still_counts() -> None:

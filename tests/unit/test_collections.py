@@ -285,6 +285,24 @@ async def test_an_item_that_moves_within_a_page_while_it_is_read_is_on_it_once()
     assert [(item["slug"], item["year"]) for item in page] == [("b", 2), ("a", 9)]
 
 
+async def test_an_item_that_leaves_the_window_while_it_is_read_is_not_on_the_page() -> None:
+    memory = MemoryStorage(transactions=False)
+    writer = Bookmarks(memory)
+    await writer.add_items([bookmark("a", 1, "x"), bookmark("b", 2, "x")])
+
+    class LeavesMeanwhile(CountingStorage):
+        async def scan(self, *args: Any, **kwargs: Any) -> Any:
+            found = await super().scan(*args, **kwargs)
+            await writer.update_item("a", lambda item: item.update(year=9))
+            return found
+
+    reader = Bookmarks(LeavesMeanwhile(memory))
+
+    assert [item["slug"] for item in await reader.tagged.get_items(prefix="x", stop=9)] == ["b"]
+    await writer.update_item("a", lambda item: item.update(year=1))
+    assert [item["slug"] for item in await reader.tagged.get_items(1, prefix="x")] == []
+
+
 async def test_an_item_that_leaves_and_returns_between_pages_is_not_repeated() -> None:
     storage = MemoryStorage(transactions=False)
     shelf = Bookmarks(storage)
