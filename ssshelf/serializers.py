@@ -9,7 +9,6 @@ import decimal
 import enum
 import functools
 import math
-import operator
 import pickle
 import uuid
 from abc import abstractmethod
@@ -105,9 +104,9 @@ def _tagged(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {_escaped(name): _tagged(inner) for name, inner in value.items()}
+        return {_escaped(name): inner if type(inner) in _LITERAL else _tagged(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_tagged(inner) for inner in value]
+        return [inner if type(inner) in _LITERAL else _tagged(inner) for inner in value]
     tag, form = next((_TAGS[base] for base in type(value).__mro__ if base in _TAGS), ("", None))
     return {tag: form(value)} if form else value  # orjson knows it, or says that it does not
 
@@ -220,11 +219,15 @@ class ModelSerializer(Serializer[T], Generic[T]):
         if private := [name for name in attributes if name.startswith("_")]:
             msg = f"{model.__qualname__}: private attributes would not be stored: {', '.join(private)}"
             raise TypeError(msg)
-        if model.__eq__ is object.__eq__:
-            plain = functools.partial(msgspec.to_builtins, builtin_types=_COMPARABLE, order="deterministic")
-            self._same = lambda one, two: plain(one) == plain(two)
-        else:
-            self._same = operator.eq
+        plain = functools.partial(msgspec.to_builtins, builtin_types=_COMPARABLE, order="deterministic")
+
+        def same(loaded: T, item: T) -> bool:
+            # == tells more, but may leave fields out, or hold for one object only.
+            if plain(loaded) != plain(item):
+                return False
+            return loaded == item or loaded != self._load(self._dump(item))
+
+        self._same = same
         self._dump = msgspec.json.Encoder().encode
         self._load = msgspec.json.Decoder(model).decode
 

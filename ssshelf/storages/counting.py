@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -29,6 +30,7 @@ class CountingStorage(WrapperStorage):
     def __init__(self, inner: Storage) -> None:
         super().__init__(inner)
         self._under_way = 0
+        self._resets = 0
         self.reset()
 
     def reset(self) -> None:
@@ -36,6 +38,7 @@ class CountingStorage(WrapperStorage):
         self.counts: Counter[str] = Counter()
         self.steps = 0
         self.most_at_once = self._under_way
+        self._resets += 1
 
     @property
     def total(self) -> int:
@@ -44,7 +47,7 @@ class CountingStorage(WrapperStorage):
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
-        return f"{kinds or 'no requests'} in {self.steps} steps"
+        return f"{kinds or 'no requests'} in {self.steps} {'step' if self.steps == 1 else 'steps'}"
 
     async def get(self, key: Key) -> Entry:
         async with self._counted("get"):
@@ -77,9 +80,11 @@ class CountingStorage(WrapperStorage):
         self.counts[kind] += 1
         self._under_way += 1
         self.most_at_once = max(self.most_at_once, self._under_way)
-        step = self.steps + 1  # it may depend on any request that was answered
+        step, resets = self.steps + 1, self._resets  # it may depend on any request that was answered
         try:
+            await asyncio.sleep(0)  # for requests that are made together to be under way together on any storage
             yield
         finally:
             self._under_way -= 1
-            self.steps = max(self.steps, step)
+            if resets == self._resets:
+                self.steps = max(self.steps, step)

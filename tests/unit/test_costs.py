@@ -150,7 +150,7 @@ def test_replacing_with_the_revision_at_hand_needs_no_get() -> None:
         await shelf.replace_item({**bookmark("a", 1, "x"), "note": "!"}, expect=rev)
         return str(counting)
 
-    assert run_in_virtual_time(main()) == "1 put in 1 steps"
+    assert run_in_virtual_time(main()) == "1 put in 1 step"
 
 
 def test_a_bulk_call_keeps_its_bound() -> None:
