@@ -18,7 +18,7 @@ test: lint types layers  ## Run everything CI runs; README, docs and examples ar
 
 test-ceph: install  ## Run the tests that need a real S3: installs and starts Ceph (root on Debian)
 	tests/servers/ceph.sh install
-	$(BIN)/python -m pytest -m ceph
+	$(PYTEST) -m ceph
 
 install: $(INSTALLED)  ## Make .venv, with the library and its tools
 

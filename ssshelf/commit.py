@@ -270,15 +270,15 @@ class Committer:
                 etag = await self._send(transaction)
             except ConflictError:
                 # Also after a first attempt: something on the way may have delivered it twice.
-                return await self._resolve(transaction, refused=True)
+                return await self._resolve(transaction, failures, refused=True)
             except ShelfError as error:
                 failures.append(error)
                 if not isinstance(error, UnavailableError):
                     break
             else:
                 return Revision(transaction.header.rev, Stored(etag, transaction.header))
-        if any(getattr(failure, "maybe_applied", False) for failure in failures):
-            return await self._resolve(transaction, refused=False)
+        if _maybe_applied(failures):
+            return await self._resolve(transaction, failures, refused=False)
         raise failures[-1] if failures else UnavailableError("the writer was too slow to commit", maybe_applied=False)
 
     def _pauses(self, started: float) -> Iterator[float]:
@@ -288,7 +288,9 @@ class Committer:
                 return
             yield pause
 
-    async def _resolve(self, transaction: _Transaction, *, refused: bool) -> Revision | Lost:
+    async def _resolve(
+        self, transaction: _Transaction, failures: Sequence[ShelfError], *, refused: bool
+    ) -> Revision | Lost:
         """Find out by reading whether the transaction was applied.
 
         ``refused`` tells that the store found the condition not to hold, so that it will not be applied later.
@@ -302,8 +304,8 @@ class Committer:
             return Revision.of(current) if current.header.rev == rev else Revision(rev)
         # What others have stored since also rules out that the condition ever holds again: no etag comes twice.
         refused = refused or (current and current.etag) != (base and base.etag)
-        forgotten = current is not None and current.header.n - transaction.header.n >= LINEAGE
-        if not refused or forgotten:
+        too_long_ago = current is not None and current.header.n - transaction.header.n >= LINEAGE
+        if not refused or (too_long_ago and _maybe_applied(failures)):
             raise CommitUnknownError(transaction.item.key, rev)
         return Lost(current)
 
@@ -315,3 +317,7 @@ class Committer:
             await delete_many(self.storage, keys)
         except ShelfError as error:
             _log.debug("%d index entries are left for a sweep: %s", len(keys), error)
+
+
+def _maybe_applied(failures: Sequence[ShelfError]) -> bool:
+    return any(getattr(failure, "maybe_applied", False) for failure in failures)

@@ -14,13 +14,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-__all__ = ["MAX_KEY_BYTES", "Desc", "Key", "Part", "Plain", "decode", "encode"]
+__all__ = ["MAX_KEY_BYTES", "Desc", "Key", "Leaf", "Part", "Plain", "decode", "encode", "segmented"]
 
 Plain: TypeAlias = str | int | float | decimal.Decimal | bool | dt.datetime | dt.date | bytes | uuid.UUID | None
 """A value that can be a part of a key, in ascending order."""
 
-Part: TypeAlias = "Plain | Desc"
-"""A part of a key: a plain value, or one wrapped in ``Desc``."""
+Part: TypeAlias = "Plain | Desc | Leaf"
+"""A part of a key: a plain value, or one wrapped in ``Desc`` or ``Leaf``."""
 
 MAX_KEY_BYTES: Final = 1024
 """The longest object name S3 takes, in bytes; the limit of every storage, so that data can move between them.
@@ -59,6 +59,33 @@ class Desc:
 
     def __repr__(self) -> str:
         return f"Desc({self.value!r})"
+
+
+class Leaf:
+    """A text that sorts before every other part: the end of a key that other keys may go on from.
+
+    What is listed at a key comes before what is listed below it, and is not under any longer prefix.
+
+    Args:
+        value: The text.
+
+    >>> encode(("a", Leaf("z"))) < encode(("a", None))
+    True
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Leaf) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((Leaf, self.value))
+
+    def __repr__(self) -> str:
+        return f"Leaf({self.value!r})"
 
 
 def _escapes() -> list[str]:
@@ -160,6 +187,7 @@ def _encode_desc(part: Desc) -> str:
 _ENCODERS: dict[type, Callable[[Any], str]] = {
     str: _encode_str,
     Desc: _encode_desc,
+    Leaf: lambda leaf: "!-" + _encode_str(leaf.value),
     type(None): lambda _: "!0",
     bool: lambda flag: "!2" if flag else "!1",
     int: _encode_int,
@@ -188,8 +216,8 @@ def _encode_part(part: Part) -> str:
 def encode(parts: tuple[Part, ...]) -> str:
     """Return the k1 text of ``parts``: each part encoded and ended by ``!/``.
 
-    ``encode(a) < encode(b)`` exactly when ``a < b``, with ``None < bool < number < date < datetime < bytes < UUID <
-    str`` between types; ``encode(a)`` is a text prefix of ``encode(b)`` exactly when ``a`` is a prefix of ``b``.
+    ``encode(a) < encode(b)`` exactly when ``a < b``, with ``Leaf < None < bool < number < date < datetime < bytes <
+    UUID < str`` between types; ``encode(a)`` is a text prefix of ``encode(b)`` exactly when ``a`` is a prefix of ``b``.
     Numbers are ordered by value, whatever their type; a float counts as its shortest decimal form.
 
     Raises:
@@ -204,11 +232,15 @@ def encode(parts: tuple[Part, ...]) -> str:
     """
     text = ""
     for part in parts:
-        encoded = _encode_part(part)
-        if len(encoded) > _SEGMENT:
-            encoded = "/".join(encoded[i : i + _SEGMENT] for i in range(0, len(encoded), _SEGMENT))
-        text += encoded + _END
+        text += segmented(_encode_part(part)) + _END
     return text
+
+
+def segmented(encoded: str) -> str:
+    """Return an encoded part cut into segments that any store takes."""
+    if len(encoded) <= _SEGMENT:
+        return encoded
+    return "/".join(encoded[i : i + _SEGMENT] for i in range(0, len(encoded), _SEGMENT))
 
 
 def _decode_str(text: str) -> str:
@@ -241,6 +273,7 @@ def _decode_desc(text: str) -> Desc:
 
 
 _DECODERS: dict[str, Callable[[str], Part]] = {
+    "-": lambda text: Leaf(_decode_str(text)),
     "0": lambda _: None,
     "1": lambda _: False,
     "2": lambda _: True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssshelf.keys import Key, encode
+from ssshelf.keys import Key, encode, segmented
 
 __all__ = ["EntryName", "Layout", "new_rev", "position_of"]
 
@@ -39,7 +39,12 @@ _LONGEST_REV = new_rev(10**10 - 1, 2**64 - 1)
 
 def position_of(index: str, pk: str) -> str:
     """Return what an entry is ordered and paged by: the index key, then the primary key, whatever the revision."""
-    return f"{index}/{pk}/"
+    return f"{index}/{_leaf(pk)}/"
+
+
+def _leaf(pk_text: str) -> str:
+    """Return the k1 text of the ``Leaf`` that holds a primary key, given as k1 text; slashes only cut it."""
+    return segmented("!-" + pk_text[:-1].replace("/", "")) + "!"
 
 
 class Layout:
@@ -48,7 +53,7 @@ class Layout:
     ::
 
         items!/{manager}!/{pk}!                                        an item
-        collections!/{manager}!/{collection}!/{part}!/…/{pk}!/{rev}!   an index entry
+        collections!/{manager}!/{collection}!/{part}!/…/!-{pk}!/{rev}! an index entry; the pk is a ``Leaf``
     """
 
     __slots__ = ("_collections", "_items")
@@ -71,7 +76,7 @@ class Layout:
 
     def entry(self, index: str, pk_text: str, rev: str) -> Key:
         """Return the key of an index entry."""
-        return Key.from_text(f"{self._collections}{index}/{pk_text}/{rev}!")
+        return Key.from_text(f"{self._collections}{position_of(index, pk_text)}{rev}!")
 
     def longest_entry(self, index: str, pk_text: str) -> Key:
         """Return the key of an index entry with the longest revision, so that what fits once fits always."""
@@ -84,6 +89,7 @@ class Layout:
     def parse(self, entry: Key) -> EntryName | None:
         """Return the pieces of an index entry's key; ``None`` when something else wrote it."""
         pieces = entry.text[len(self._collections) :].rsplit("!/", 2)
-        if len(pieces) != 3 or not pieces[2].endswith("!"):  # noqa: PLR2004  index, pk, rev
+        if len(pieces) != 3 or pieces[1][:2] != "!-" or pieces[2][-1:] != "!":  # noqa: PLR2004  index, pk, rev
             return None
-        return EntryName(pieces[0] + "!", pieces[1] + "!", pieces[2][:-1])
+        pk = segmented(pieces[1][2:].replace("/", ""))
+        return EntryName(pieces[0] + "!", pk + "!", pieces[2][:-1])

@@ -53,6 +53,8 @@ def environment() -> Iterator[None]:
 def blockbuster() -> Iterator[BlockBuster]:
     """Fail when the library blocks the event loop."""
     with blockbuster_ctx("ssshelf") as guard:
+        for function in guard.functions.values():  # a test that takes too long shall say so
+            function.can_block_in("pytest_timeout.py", "timeout_sigalrm")
         yield guard
 
 

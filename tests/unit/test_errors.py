@@ -148,6 +148,13 @@ def test_an_error_pickles(
     assert loaded.__notes__ == error.__notes__
 
 
+@pytest.mark.parametrize("error", [case[0] for case in CASES if case[2]], ids=lambda error: type(error).__name__)
+def test_all_context_is_an_argument_of_the_exception(error: ShelfError) -> None:
+    parameters = inspect.signature(type(error)).parameters
+
+    assert error.args == tuple(getattr(error, name) for name in parameters)
+
+
 @each_error
 def test_an_error_copies(error: ShelfError, kind: type[Exception], attributes: dict[str, Any], says: str) -> None:
     del kind, says
@@ -191,10 +198,7 @@ def test_a_write_that_failed_is_maybe_applied_unless_said_otherwise() -> None:
 def test_an_error_is_documented_with_its_attributes(name: str) -> None:
     error = getattr(errors, name)
     parameters = list(inspect.signature(error.__init__).parameters)[1:] if "__init__" in vars(error) else []
+    documented = " ".join(base.__doc__ or "" for base in error.__mro__ if base.__module__ == errors.__name__)
 
     assert error.__doc__
-    assert [parameter for parameter in parameters if parameter not in inspect.getdoc(error) + _inherited(error)] == []
-
-
-def _inherited(error: type[Exception]) -> str:
-    return " ".join(base.__doc__ or "" for base in error.__bases__)
+    assert [parameter for parameter in parameters if f" {parameter}: " not in documented] == []

@@ -28,6 +28,7 @@ from ssshelf.managers import CManager
         ("With_Underscore", "with_-underscore"),
         ("Base64Files", "base64-files"),
         ("V2Items", "v2-items"),
+        ("A1B", "a1-b"),
     ],
 )
 def test_a_class_name_makes_a_stored_name(class_name: str, stored: str) -> None:

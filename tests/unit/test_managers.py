@@ -69,6 +69,35 @@ async def test_what_was_removed_can_be_inserted_again(storage: Storage) -> None:
     await assert_in_step(shelf, [bookmark("a", 2020, "x")])
 
 
+async def test_an_item_that_was_written_many_times_exists_like_any_other(storage: Storage) -> None:
+    shelf = Bookmarks(storage)
+    for year in range(20):
+        await shelf.add_item(bookmark("a", year, "x"))
+
+    with pytest.raises(AlreadyExistsError):
+        await shelf.insert_item(bookmark("a", 99))
+
+    await assert_in_step(shelf, [bookmark("a", 19, "x")])
+
+
+async def test_an_update_that_was_overtaken_many_times_is_redone(storage: Storage) -> None:
+    shelf = Bookmarks(storage)
+    await shelf.add_item(bookmark("a", 0, "x"))
+    calls = []
+
+    async def slowly(item: Bookmark) -> Bookmark:
+        calls.append(item["year"])
+        while len(calls) == 1 and item["year"] < 20:
+            item["year"] += 1
+            await shelf.add_item(item)
+        return {**item, "tags": ["done"]}
+
+    await shelf.update_item("a", slowly)
+
+    assert calls == [0, 20]
+    await assert_in_step(shelf, [bookmark("a", 20, "done")])
+
+
 async def test_of_racing_inserts_one_wins(storage: Storage) -> None:
     shelf = Bookmarks(storage)
     items = [bookmark("a", year, f"t{year}") for year in range(8)]

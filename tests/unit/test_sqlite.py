@@ -27,7 +27,7 @@ from ssshelf.errors import (
 )
 from ssshelf.keys import Key
 from ssshelf.storages.base import IfAbsent, IfMatch, Put
-from ssshelf.storages.sqlite import SQLiteStorage, _connect, _mapped
+from ssshelf.storages.sqlite import SQLiteStorage, _connect, _mapped, _use_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -235,6 +235,26 @@ async def test_a_new_file_may_be_read_and_written_at_once(tmp_path: Path) -> Non
         failures += [answer for answer in answers if isinstance(answer, Exception)]
 
     assert failures == []
+
+
+def test_a_new_file_becomes_ours_once_its_readers_are_done(path: Path) -> None:
+    # SQLite itself does not wait here, whatever its timeout.
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        attempts = []
+
+        def read_on_until_the_third(statement: str) -> None:
+            attempts.append(statement)
+            if len(attempts) == 3:
+                reader.execute("COMMIT")
+
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.set_trace_callback(read_on_until_the_third)
+            _use_wal(connection, TIMEOUT_S)
+
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert len(attempts) >= 3
 
 
 async def test_a_write_is_seen_by_another_storage_at_once(path: Path) -> None:
@@ -585,6 +605,32 @@ async def test_a_write_that_fails_in_a_shared_transaction_is_not_applied(path: P
         ]
 
 
+async def test_a_write_that_sqlite_refuses_is_not_applied_in_part(path: Path) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.put(KEY, b"old")
+        a_database(
+            "CREATE TRIGGER odd BEFORE INSERT ON entries WHEN new.key = 'odd!' BEGIN SELECT RAISE(ABORT, 'odd'); END"
+        )(path)
+
+        (answer,) = await answered(storage.commit([Put(KEY, b"new"), Put(Key("odd"), b"1")]))
+        await storage.put(Key("b"), b"1")
+
+        assert isinstance(answer, UnavailableError)
+        assert (await storage.get(KEY)).data == b"old"
+        assert [row.key for row in (await storage.scan(Key())).rows] == [KEY, Key("b")]
+
+
+async def test_what_was_written_is_not_held_on_to(path: Path) -> None:
+    data = bytes(1000)
+    held = sys.getrefcount(data)
+    async with SQLiteStorage(path) as storage:
+        await storage.put(KEY, data)
+
+        async with asyncio.timeout(TIMEOUT_S):
+            while sys.getrefcount(data) > held:  # noqa: ASYNC110  a thread lets go of it
+                await asyncio.sleep(0)
+
+
 async def test_a_caller_that_is_cancelled_does_not_disturb_the_others(path: Path) -> None:
     async with SQLiteStorage(path) as storage:
         await storage.put(KEY, b"old")
@@ -684,6 +730,22 @@ def test_a_storage_that_needs_no_closing_is_not_reported(path: Path, used: bool)
         gc.collect()
 
     assert caught == []
+
+
+FORGETS = """
+import asyncio, sys
+from ssshelf import Key, SQLiteStorage
+
+storage = SQLiteStorage(sys.argv[1])
+asyncio.run(storage.put(Key("a"), b"1"))
+"""
+
+
+def test_a_storage_that_is_never_closed_does_not_keep_the_process_alive(path: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", FORGETS, path], check=False, timeout=TIMEOUT_S)
+
+    assert result.returncode == 0
+    assert asyncio.run(read(path)) == b"1"
 
 
 FORKS = """

@@ -106,6 +106,7 @@ def test_an_s3_url_names_bucket_prefix_and_options(url: str, bucket: str, prefix
         ("gs://bucket", "no storage for gs:// URLs; there are memory, sqlite and s3"),
         ("http://bucket", "no storage for http:// URLs"),
         ("sqlite://shelf.db", "three slashes before a relative path, four before an absolute one"),
+        ("sqlite://host/shelf.db", "three slashes before a relative path"),
         ("sqlite://", "three slashes before a relative path"),
         ("sqlite:///", "three slashes before a relative path"),
         ("sqlite:///:memory:", "for a storage in memory use MemoryStorage"),
@@ -124,7 +125,7 @@ def test_an_s3_url_names_bucket_prefix_and_options(url: str, bucket: str, prefix
         ),
         ("sqlite:///shelf#1.db", "no part behind a #"),
         ("s3://bucket/prefix#part", "no part behind a #"),
-        ("s3://bucket?region=eu-west-1&region=eu-central-1", "region"),
+        ("s3://bucket?region=eu-west-1&region=eu-central-1", "twice"),
     ],
 )
 def test_a_url_that_would_be_misread_is_refused(url: str, says: str) -> None:
@@ -142,7 +143,6 @@ def test_a_url_that_would_be_misread_is_refused(url: str, says: str) -> None:
         f"s3://AKIAEXAMPLE:{HUSH}@bu℀cket/",  # urlsplit quotes the host when it refuses it
         f"s3://[AKIAEXAMPLE:{HUSH}@bucket/",
         f"s3://bucket?aws_secret_access_key={HUSH}",
-        f"s3://bucket?{HUSH}",
         f"s3://bucket?endpoint_url=http://AKIAEXAMPLE:{HUSH}@host:9000",
         f"s3://bucket?endpoint_url=http%3A%2F%2FAKIAEXAMPLE%3A{HUSH}%40host",
         f"s3://bucket/prefix#{HUSH}",
