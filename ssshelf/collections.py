@@ -31,7 +31,7 @@ Keys: TypeAlias = "Part | tuple[Part, ...] | Iterable[Part | tuple[Part, ...] | 
 """What ``Collection.key`` may return."""
 
 Prefix: TypeAlias = "Part | tuple[Part, ...] | list[Part]"
-"""Leading parts of a key; a single part may stand for itself."""
+"""Leading parts of a key; a single part may stand for itself, but None, which is ``(None,)``."""
 
 PAGE_LIMIT: Final = 200
 _PARTS = (str, int, float, decimal.Decimal, bytes, uuid.UUID, dt.date, Desc)
@@ -84,6 +84,9 @@ class Collection(Generic[T]):
     _below: str = ""
 
     def __init__(self, key: Callable[[T], Keys] | None = None, *, name: str | None = None) -> None:
+        if key is not None and not callable(key):
+            msg = f"a collection takes a function of the item, such as lambda item: item[{key!r}], not {key!r}"
+            raise TypeError(msg)
         self._key = key
         self._name = name
 
@@ -103,6 +106,7 @@ class Collection(Generic[T]):
         One key: a part (str, number, bool, datetime, date, bytes, UUID, ``Desc`` of one) or a tuple of parts, which
         sorts by the first, then the second, and so on. Several keys: a list, set or generator of such, one entry
         each; a list among them counts as a tuple. ``None``, or an iterable without a key: the item is not listed.
+        Values of different types never compare by value: 5 and "5" are far apart.
         """
         if self._key is None:
             msg = f"collection {self.name!r} has no key: override key(), or give a function: Collection(lambda item: …)"
@@ -138,8 +142,8 @@ class Collection(Generic[T]):
         limit: int = PAGE_LIMIT,
         after: str | None = None,
         *,
-        prefix: Prefix = (),
-        start: Prefix = (),
+        prefix: Prefix | None = None,
+        start: Prefix | None = None,
         stop: Prefix | None = None,
         skip_corrupt: bool = False,
     ) -> Page[T]:
@@ -151,7 +155,7 @@ class Collection(Generic[T]):
         Args:
             limit: Most rows, 1 to 1000. There may be fewer although more follow; only ``after`` tells.
             after: The ``after`` of the page before; ``None`` reads the first.
-            prefix: Leading parts of the keys, each matched whole.
+            prefix: Leading parts of the keys, each matched whole; one part may stand for itself.
             start: The first key to list, of the parts that follow the prefix.
             stop: The first key not to list any more, likewise.
             skip_corrupt: Leave out what cannot be read, and name it in ``Page.corrupt``.
@@ -163,7 +167,8 @@ class Collection(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan, then 1 get for each item, as many at a time as the manager's ``concurrency``.
+            1 scan, then 1 get for each item, as many at a time as the manager's ``concurrency``. An item with several
+            rows is read once and deserialized for each, so that no two rows share an object.
         """
         window = self._window(prefix, start, stop)
         return await self._read_page(window, after, limit, skip_corrupt=skip_corrupt)
@@ -173,8 +178,8 @@ class Collection(Generic[T]):
         limit: int = PAGE_LIMIT,
         after: str | None = None,
         *,
-        prefix: Prefix = (),
-        start: Prefix = (),
+        prefix: Prefix | None = None,
+        start: Prefix | None = None,
         stop: Prefix | None = None,
     ) -> KeyPage:
         """Return one page of primary keys without reading the items.
@@ -185,7 +190,7 @@ class Collection(Generic[T]):
         Args:
             limit: Most rows, 1 to 1000; there may be fewer although more follow.
             after: The ``after`` of the page before; ``None`` reads the first.
-            prefix: Leading parts of the keys, each matched whole.
+            prefix: Leading parts of the keys, each matched whole; one part may stand for itself.
             start: The first key to list, of the parts that follow the prefix.
             stop: The first key not to list any more, likewise.
 
@@ -203,7 +208,7 @@ class Collection(Generic[T]):
         return KeyPage(pks, None if last is None else window.cursor(last))
 
     async def prefix(
-        self, *parts: Part, start: Prefix = (), stop: Prefix | None = None, skip_corrupt: bool = False
+        self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
     ) -> AsyncGenerator[T, None]:
         """Iterate over the items whose keys begin with ``parts``, in order; without parts, over all.
 
@@ -222,7 +227,8 @@ class Collection(Generic[T]):
         Cost:
             That of the pages, of 200 items each.
         """
-        window = self._window(parts, start, stop)
+        given_as_tuple = len(parts) == 1 and isinstance(parts[0], tuple | list)
+        window = self._window(parts[0] if given_as_tuple else tuple(parts), start, stop)  # type: ignore[arg-type]
 
         def read(after: str | None) -> asyncio.Task[Page[T]]:
             return asyncio.create_task(self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
@@ -239,7 +245,9 @@ class Collection(Generic[T]):
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end
 
-    async def count(self, prefix: Prefix = (), *, start: Prefix = (), stop: Prefix | None = None) -> int:
+    async def count(
+        self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None
+    ) -> int:
         """Return how many entries have keys that begin with ``prefix``; an item counts once for each of its keys.
 
         Like ``get_keys`` it counts without asking the items.
@@ -263,9 +271,11 @@ class Collection(Generic[T]):
             raise TypeError(msg)
         return self._reader
 
-    def _window(self, prefix: Prefix, start: Prefix, stop: Prefix | None) -> Window:
-        after_stop = None if stop is None else parts_of(stop)
-        return Window(self._bound.committer.layout, self._below, parts_of(prefix), parts_of(start), after_stop)
+    def _window(self, prefix: Prefix | None, start: Prefix | None, stop: Prefix | None) -> Window:
+        """Return what a listing is about; ``None`` bounds nothing, the part None is ``(None,)``."""
+        first, last = () if start is None else parts_of(start), None if stop is None else parts_of(stop)
+        leading = () if prefix is None else parts_of(prefix)
+        return Window(self._bound.committer.layout, self._below, leading, first, last)
 
     async def _scan(self, window: Window, cursor: str | None, limit: int) -> tuple[list[EntryName], str | None]:
         """Return the entries of a page, and the position that it ends at if more follow."""
@@ -304,24 +314,35 @@ class Collection(Generic[T]):
 
         await map_bounded(read, items, reader.concurrency)
         rows.sort(key=lambda row: row[0])
+        if len(rows) > limit:  # items have gained keys since the scan
+            del rows[limit:]
+            last = rows[-1][0]
         after = None if last is None else window.cursor(last)
         return Page(tuple(item for _, item in rows), after, tuple(corrupt))
 
 
 def _keys(name: str, value: Any) -> Iterator[tuple[Part, ...]]:
     """Yield the keys in what a ``key`` method returned."""
-    if value is None:
-        return
     if isinstance(value, _PARTS):
         yield (value,)
     elif isinstance(value, tuple) and not any(isinstance(part, tuple | list) for part in value):
-        if value:
-            yield value
-    elif isinstance(value, Iterable) and not isinstance(value, Mapping):
-        for key in value:
+        yield from [value] if value else []
+    elif value is not None:
+        for key in _several(name, value):
             parts = () if key is None else parts_of(key)
             if parts:
                 yield parts
-    else:
+
+
+def _several(name: str, value: Any) -> Iterable[Any]:
+    """Return ``value`` if it is an iterable of keys."""
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
         msg = f"key() of collection {name!r} returned {type(value).__name__}, which is no key and no list of keys"
         raise TypeError(msg)
+    if isinstance(value, tuple) and not all(isinstance(key, tuple | list) for key in value):
+        msg = (
+            f"key() of collection {name!r} returned a tuple that holds parts and lists; "
+            "for one entry for each tag return [(author, tag) for tag in tags]"
+        )
+        raise TypeError(msg)
+    return value

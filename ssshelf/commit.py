@@ -262,7 +262,7 @@ class Committer:
 
     async def _commit_point(self, transaction: _Transaction, started: float) -> Revision | Lost:
         """Send the identical request until its outcome is known."""
-        failures: list[ShelfError] = []
+        failures: list[Exception] = []
         for pause in self._pauses(started):
             if pause:
                 await asyncio.sleep(pause)
@@ -271,7 +271,7 @@ class Committer:
             except ConflictError:
                 # Also after a first attempt: something on the way may have delivered it twice.
                 return await self._resolve(transaction, failures, refused=True)
-            except ShelfError as error:
+            except Exception as error:  # noqa: BLE001  raised below, unless an earlier attempt was applied
                 failures.append(error)
                 if not isinstance(error, UnavailableError):
                     break
@@ -289,7 +289,7 @@ class Committer:
             yield pause
 
     async def _resolve(
-        self, transaction: _Transaction, failures: Sequence[ShelfError], *, refused: bool
+        self, transaction: _Transaction, failures: Sequence[Exception], *, refused: bool
     ) -> Revision | Lost:
         """Find out by reading whether the transaction was applied.
 
@@ -298,7 +298,7 @@ class Committer:
         base, rev = transaction.base, transaction.header.rev
         try:
             current = await self.policy.attempts.repeat(lambda: self.load(transaction.item.key))
-        except ShelfError as error:
+        except (ShelfError, ValueError) as error:  # ValueError: the storage was closed meanwhile
             raise CommitUnknownError(transaction.item.key, rev) from error
         if current is not None and current.header.descends_from(rev):
             return Revision.of(current) if current.header.rev == rev else Revision(rev)
@@ -319,5 +319,5 @@ class Committer:
             _log.debug("%d index entries are left for a sweep: %s", len(keys), error)
 
 
-def _maybe_applied(failures: Sequence[ShelfError]) -> bool:
+def _maybe_applied(failures: Sequence[Exception]) -> bool:
     return any(getattr(failure, "maybe_applied", False) for failure in failures)

@@ -55,7 +55,7 @@ class CManager(Generic[T]):
 
     def __init__(self, storage: Storage, *, concurrency: int = 64, policy: CommitPolicy | None = None) -> None:
         if not isinstance(getattr(type(self), "item_manager", None), IManager):
-            msg = f"{type(self).__qualname__} declares no item_manager, such as item_manager = DictItems(pk='slug')"
+            msg = f"{type(self).__qualname__} declares no instance of an item manager: item_manager = DictItems(pk=…)"
             raise TypeError(msg)
         if isinstance(storage, str):
             msg = f"{type(self).__qualname__} takes a storage: open_storage(url) makes one of a URL"
@@ -131,6 +131,9 @@ class CManager(Generic[T]):
         Cost:
             That of ``add_item``, without the get when ``expect`` is the very object that a write returned.
         """
+        if not isinstance(expect, str):
+            msg = f"expect takes a revision, not {type(expect).__name__}; without one, use add_item"
+            raise TypeError(msg)
         key, draft = self._draft(item)
         base = expect.stored if isinstance(expect, Revision) else None
         if base is None:
@@ -333,8 +336,8 @@ def _tombstone(key: Key, stored: Stored | None) -> None:
 
 def _many(values: Iterable[Any]) -> Iterable[Any]:
     """Refuse what is iterable but is one thing."""
-    if isinstance(values, str | bytes | Mapping):
-        msg = f"expected an iterable of items or primary keys, not one {type(values).__name__}"
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        msg = f"expected a plain iterable of items or primary keys, not one {type(values).__name__}"
         raise TypeError(msg)
     return values
 

@@ -38,13 +38,19 @@ class Page(Generic[T]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __contains__(self, name: object) -> bool:
-        return name == self._name or (name == "after" and self.after is not None)
+    def __contains__(self, what: object) -> bool:
+        if isinstance(what, str):  # a name, as 0.1's users ask; never a primary key
+            return what == self._name or (what == "after" and self.after is not None)
+        return what in self.items
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self:
-            raise KeyError(name)
-        return self.after if name == "after" else self.items
+    def __getitem__(self, what: str | int | slice) -> Any:
+        if isinstance(what, int | slice):
+            return self.items[what]
+        if what == self._name:
+            return self.items
+        if what == "after" and self.after is not None:
+            return self.after
+        raise KeyError(what)
 
     @property
     def _name(self) -> str:

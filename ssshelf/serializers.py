@@ -44,8 +44,8 @@ class DictSerializer(Serializer[dict[str, Any]]):
 
     A datetime, date, time, UUID, Decimal, bytes, set or frozenset is written as an object with one ``$`` name, in the
     manner of MongoDB's Extended JSON, and comes back as what it was; a key of yours that starts with ``$`` gets a
-    second one. A tuple comes back as a list, an enumeration as its value, a dataclass as a dict: to get the class
-    back, use ``ModelSerializer``.
+    second one. A tuple comes back as a list, an enumeration as its value, a dataclass as a dict, a time zone as its
+    offset: to get the class back, use ``ModelSerializer``. Integers have at most 64 bits.
     """
 
     content_type: str = "application/json"

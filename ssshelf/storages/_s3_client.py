@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import warnings
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypedDict
@@ -20,6 +21,7 @@ __all__ = ["ClientPool", "S3Options"]
 
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
+_CLOSE_TIMEOUT_S = 5.0
 
 
 class S3Options(TypedDict, total=False):
@@ -87,6 +89,7 @@ class ClientPool:
         loop = asyncio.get_running_loop()
         slot = self._slots.get(loop)
         if slot is None:
+            self._forget_dead_loops()
             slot = self._slots[loop] = _Slot()
         if slot.client is None:
             async with slot.lock:
@@ -100,14 +103,22 @@ class ClientPool:
         return any(slot.client is not None for slot in self._slots.values())
 
     async def aclose(self) -> None:
-        """Close the clients of all loops that still run, each in its own loop."""
+        """Close the clients of all loops that still run, each in its own loop; nobody can close the others."""
         here = asyncio.get_running_loop()
         while self._slots:
             loop, slot = self._slots.popitem()
             if loop is here:
                 await slot.stack.aclose()
-            elif not loop.is_closed():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(slot.stack.aclose(), loop))
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(slot.stack.aclose(), loop)
+                with contextlib.suppress(TimeoutError):  # that loop may stop at any time
+                    await asyncio.wait_for(asyncio.wrap_future(closing), _CLOSE_TIMEOUT_S)
+
+    def _forget_dead_loops(self) -> None:
+        for loop in [loop for loop in self._slots if loop.is_closed()]:
+            del self._slots[loop]
+            text = "an S3Storage was not closed before its event loop ended: use `async with` in each asyncio.run"
+            warnings.warn(text, ResourceWarning, stacklevel=3)
 
     async def _create(self) -> Any:
         settings = dict(self._options)

@@ -44,7 +44,8 @@ class S3Storage(Storage):
 
     Reads, listings, deletions and unconditional writes are repeated when the store does not answer; a conditional
     write is sent once, so that its caller sees each attempt. Nothing is sent before the first use. Use it as
-    ``async with S3Storage(…) as storage``, or call ``aclose``: connections are kept open until then.
+    ``async with S3Storage(…) as storage``, or call ``aclose``: connections are kept open until then, and requests that
+    are under way then fail. Connections belong to an event loop, so close it within each ``asyncio.run``.
 
     Args:
         bucket: The bucket, which must exist; ``None`` takes bucket, prefix and options from ``SSSHELF_URL``.

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from ssshelf import CommitUnknownError, ConflictError, DeniedError, Key, MemoryStorage, UnavailableError
+from ssshelf import (
+    CManager,
+    CommitUnknownError,
+    ConflictError,
+    DeniedError,
+    DictItems,
+    Key,
+    MemoryStorage,
+    UnavailableError,
+)
 from ssshelf.commit import CommitPolicy
 from ssshelf.retries import Backoff
+from ssshelf.storages.base import Entry
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import CrashError, Fault, FaultyStorage, Request, fail_at
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
@@ -26,6 +36,10 @@ MANY_OLD = [bookmark(f"m{i}", 2000 + i, "x") for i in range(3)]
 MANY_NEW = [bookmark(f"m{i}", 1990 + i, "z") for i in range(3)]
 LOST = "a failure of this test"
 AT_ONCE = CommitPolicy(attempts=Backoff(attempts=3, base_s=0.0), conflicts=Backoff(attempts=5, base_s=0.0))
+
+
+class Tagless(CManager[Bookmark]):
+    item_manager = DictItems(pk="slug")
 
 
 class Case(NamedTuple):
@@ -196,6 +210,28 @@ async def test_a_commit_that_was_overtaken_after_its_answer_was_lost_still_count
     assert item == {**NEW, "note": "from another"}
     assert (rev, current) == (f"2-{rev[2:]}", f"3-{current[2:]}")
     await assert_in_step(other, [item])
+
+
+async def test_a_storage_that_is_closed_while_an_answer_is_missing_leaves_the_outcome_open() -> None:
+    storage = MemoryStorage(transactions=False)
+
+    class ClosedMeanwhile(FaultyStorage):
+        async def put(self, key: Key, data: bytes, **options: Any) -> str:
+            if key.parts[0] != "items" or not self.requests:
+                self.requests.append(Request(0, "put", (key,)))
+                await self.inner.put(key, data, **options)
+                if key.parts[0] == "items":
+                    raise UnavailableError(LOST)
+                return ""
+            raise ValueError(LOST)
+
+        async def get(self, key: Key) -> Entry:
+            raise ValueError(LOST, key)
+
+    with pytest.raises(CommitUnknownError):
+        await Tagless(ClosedMeanwhile(storage), policy=AT_ONCE).insert_item(NEW)
+
+    assert await Tagless(storage).get_item("a") == NEW
 
 
 async def test_a_denied_repetition_of_a_commit_that_was_applied_loses_nothing() -> None:

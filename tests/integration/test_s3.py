@@ -278,6 +278,44 @@ async def test_closing_also_closes_the_client_of_a_loop_in_another_thread(moto_u
     assert not storage._pool.is_open
 
 
+def test_closing_does_not_wait_for_a_loop_that_does_not_run(moto_url: str) -> None:
+    async def make() -> S3Storage:
+        async with s3_storage(moto_url) as made:
+            return storage_at(moto_url, made.prefix)
+
+    with asyncio.Runner() as idle:
+        storage = idle.run(make())
+        idle.run(storage.put(KEY, b"1"))
+        client = idle.run(storage._pool.get())
+        asyncio.run(asyncio.wait_for(storage.aclose(), 10))
+        idle.run(client.close())
+
+    assert not storage._pool.is_open
+
+
+def test_a_loop_that_ended_with_its_client_open_is_named(moto_url: str) -> None:
+    async def use(storage: S3Storage) -> None:
+        await storage.put(KEY, b"1")
+
+    async def make() -> S3Storage:
+        async with s3_storage(moto_url) as made:
+            return storage_at(moto_url, made.prefix)
+
+    async def use_and_close(storage: S3Storage) -> None:
+        async with storage:
+            await use(storage)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        storage = asyncio.run(make())
+        asyncio.run(use(storage))
+        asyncio.run(use_and_close(storage))
+        gc.collect()
+        messages = [str(warning.message) for warning in caught]
+
+    assert any("before its event loop ended" in message for message in messages)
+
+
 def test_a_forgotten_storage_warns(moto_url: str) -> None:
     async def forget() -> None:
         async with s3_storage(moto_url) as made:

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ssshelf.keys import Desc, Key, Part, Plain, decode, encode
+from ssshelf.keys import Desc, Key, Leaf, Part, Plain, decode, encode
 
 Parts = tuple[Part, ...]
 
@@ -31,6 +31,7 @@ def exact(number: float | decimal.Decimal) -> Any:
 
 # A datetime is a date too, so it is looked for first; but dates come before datetimes.
 ORACLE: list[tuple[int, Any, Any]] = [
+    (-1, Leaf, lambda leaf: leaf.value.encode()),
     (0, type(None), lambda _: 0),
     (1, bool, bool),
     (2, (int, float, decimal.Decimal), exact),
@@ -85,15 +86,18 @@ by_rank: list[st.SearchStrategy[Plain]] = [
     texts,
 ]
 plain = st.one_of(by_rank)
-part = st.one_of(plain, plain.map(Desc))
-tuples = st.lists(plain, max_size=4).map(tuple)
+leaves = texts.map(Leaf)
+ascending = st.one_of(plain, leaves)
+part = st.one_of(ascending, plain.map(Desc))
+tuples = st.lists(ascending, max_size=4).map(tuple)
 
 
 @st.composite
 def neighbours(draw: st.DrawFn) -> tuple[Parts, Parts]:
     """Draw two tuples that often agree at first, and then differ in values of one type or by little text."""
     shared = draw(st.lists(plain, max_size=2))
-    one, other = draw(st.one_of(st.tuples(plain, plain), st.one_of([st.tuples(kind, kind) for kind in by_rank])))
+    same = [st.tuples(kind, kind) for kind in (*by_rank, leaves)]
+    one, other = draw(st.one_of(st.tuples(ascending, ascending), *same))
     if isinstance(one, str) and draw(st.booleans()):
         cut = draw(st.integers(0, len(one)))
         nearby = [chr(ord(char) ^ 1) for char in one[cut : cut + 1]]
@@ -179,7 +183,7 @@ def test_a_text_decodes_to_what_it_was_made_of(parts: Parts) -> None:
 
 
 @many
-@given(st.lists(st.one_of([kind for kind in by_rank if kind is not numbers] + [st.integers()]), max_size=4))
+@given(st.lists(st.one_of([*(kind for kind in by_rank if kind is not numbers), st.integers(), leaves]), max_size=4))
 def test_types_come_back(parts: list[Part]) -> None:
     decoded = Key(*parts).parts
 

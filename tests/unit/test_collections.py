@@ -68,7 +68,7 @@ async def test_a_key_may_be_a_generator() -> None:
     assert await listed_under(part for part in ("b", "a")) == [("a",), ("b",)]
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, object(), [object()], [("a", ["b"])], [{"a"}]])
+@pytest.mark.parametrize("value", [{"a": 1}, object(), [object()], [("a", ["b"])], [{"a"}], ("ada", ["x", "y"])])
 async def test_what_is_no_key_is_refused(value: Any) -> None:
     with pytest.raises(TypeError) as caught:
         await listed_under(value)
@@ -140,6 +140,53 @@ async def test_keys_of_different_lengths_are_in_the_order_of_tuples(storage: Sto
     assert await listed(start=("x", "m")) == "c"
     assert await listed(stop=("x", "m")) == "eazdb"
     assert await shelf.tree.count(("x", "a")) == 1
+
+
+async def test_none_bounds_nothing_and_a_prefix_may_be_a_tuple() -> None:
+    shelf = Bookmarks(MemoryStorage())
+    await shelf.add_items([bookmark("a", 1, "x"), bookmark("b", 2, "y")])
+
+    assert (await shelf.tagged.get_keys(prefix=None, start=None)).keys == ("a", "b")
+    assert (await shelf.tagged.get_keys(prefix=(None,))).keys == ()
+    assert await shelf.tagged.count(None) == 2
+    assert [item["slug"] async for item in shelf.tagged.prefix(("x", 1))] == ["a"]
+    assert [item["slug"] async for item in shelf.tagged.prefix("x", 1)] == ["a"]
+
+
+def test_a_collection_takes_a_function() -> None:
+    with pytest.raises(TypeError, match=r"lambda item: item\['tags'\]"):
+        Collection("tags")  # type: ignore[arg-type]
+
+
+async def test_a_page_never_has_more_rows_than_asked_for() -> None:
+    memory = MemoryStorage()
+    writer = Bookmarks(memory)
+    await writer.add_items([bookmark("a", 1, "t1"), bookmark("b", 2, "t9")])
+
+    class GrowsMeanwhile(CountingStorage):
+        async def scan(self, *args: Any, **kwargs: Any) -> Any:
+            found = await super().scan(*args, **kwargs)
+            await writer.update_item("a", lambda item: item.update(tags=[f"t{i}" for i in range(1, 9)]))
+            return found
+
+    reader = Bookmarks(GrowsMeanwhile(memory))
+    first = await reader.tagged.get_items(2)
+    rest = await reader.tagged.get_items(100, first.after)
+
+    assert [item["slug"] for item in first] == ["a", "a"]
+    assert [item["slug"] for item in rest] == [*"aaaaaa", "b"]
+
+
+async def test_a_page_is_also_a_sequence() -> None:
+    shelf = Bookmarks(MemoryStorage())
+    await shelf.add_items([bookmark("a"), bookmark("b")])
+
+    page = await shelf.every.get_items()
+
+    assert page[0] == bookmark("a")
+    assert page[1:] == (bookmark("b"),)
+    assert bookmark("b") in page
+    assert bookmark("c") not in page
 
 
 async def test_start_is_included_and_stop_is_not(storage: Storage) -> None:

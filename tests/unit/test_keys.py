@@ -19,6 +19,9 @@ UTC = dt.UTC
 NOON = dt.datetime(2024, 2, 29, 12, 30, 59, 7, tzinfo=UTC)
 GOLDEN: list[tuple[Any, str]] = [
     # what is never to change: a part, and its stored form
+    (Leaf(""), "!-("),
+    (Leaf("a b"), "!-a(20b"),
+    (Leaf("a" * 199), "!-" + "a" * 198 + "/a"),
     (None, "!0"),
     (False, "!1"),
     (True, "!2"),
@@ -301,6 +304,9 @@ def test_a_number_within_the_range_is_taken(part: Any) -> None:
         "!6!/",
         "!9!/",
         "!a!/",
+        "!-!/",  # nothing behind the mark
+        "!-a b!/",
+        "!-!-a!/",
         "!00!/",  # more than there is to say
         "!12!/",
         "!2true!/",
@@ -414,13 +420,19 @@ def test_a_key_shows_its_text() -> None:
     assert str(Key("a", 1)) == "a!/!3p5011!"
 
 
-def test_desc_is_a_value() -> None:
-    assert Desc(1) == Desc(1)
-    assert hash(Desc(1)) == hash(Desc(1))
-    assert Desc(1) != Desc(2)
-    assert Desc(1) != 1
-    assert repr(Desc("a")) == "Desc('a')"
-    assert pickle.loads(pickle.dumps(Desc(1))) == Desc(1)
+@pytest.mark.parametrize("wrapped", [Desc, Leaf])
+def test_a_wrapped_part_is_a_value(wrapped: type[Desc | Leaf]) -> None:
+    assert wrapped("a") == wrapped("a")
+    assert hash(wrapped("a")) == hash(wrapped("a"))
+    assert wrapped("a") != wrapped("b")
+    assert wrapped("a") != "a"
+    assert repr(wrapped("a")) == f"{wrapped.__name__}('a')"
+    assert pickle.loads(pickle.dumps(wrapped("a"))) == wrapped("a")
+
+
+def test_a_leaf_is_not_under_what_goes_on_from_its_key() -> None:
+    assert Key("a", Leaf("z")) < Key("a", None)
+    assert not Key("a", Leaf("z"), 1).text.startswith(Key("a", "z").below)
 
 
 def test_desc_comes_back() -> None:

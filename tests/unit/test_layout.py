@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssshelf.keys import Desc, Key, Leaf, Part, encode
-from ssshelf.layout import EntryName, Layout, position_of
+from ssshelf.layout import EntryName, Layout, new_rev, position_of
 
 LAYOUT = Layout("notes")
 parts = st.one_of(
@@ -60,18 +60,45 @@ def test_an_entry_is_taken_apart_into_what_it_was_made_of(key: list[Part], pk: s
 
 
 @pytest.mark.parametrize(
-    "text",
+    "name",
     [
-        "collections!/notes!/by-tag!",
-        "collections!/notes!/",
-        "collections!/notes!/README.txt",
-        "collections!/notes!/by-tag!/x!/a!/3-9a",
-        "collections!/notes!/by-tag!/x!/a!/3-9a!/",
-        "collections!/notes!/by-tag!/cat.jpg",
+        # but for one thing each as good as by-tag!/x!/!-a!/3-9a!
+        "by-tag!/x!/a!/3-9a!",
+        "by-tag!/x!/!0!/3-9a!",
+        "by-tag!/x!/!-a!/3-9a",
+        "by-tag!/x!/!-a!/3-9a!/",
+        "by-tag!/x!/!-a!",
+        "by-tag!/x!/!-a",
+        "!-a!/3-9a!",
+        "by-tag!/!-a!",
+        "by-tag!",
+        "by-tag!/cat.jpg",
+        "README.txt",
+        "",
     ],
 )
-def test_what_something_else_wrote_is_no_entry(text: str) -> None:
-    assert LAYOUT.parse(Key.from_text(text)) is None
+def test_what_something_else_wrote_is_no_entry(name: str) -> None:
+    assert LAYOUT.parse(Key.from_text(f"collections!/notes!/{name}")) is None
+
+
+def test_an_entry_that_is_taken_apart_lies_under_the_manager() -> None:
+    assert LAYOUT.parse(Key.from_text("collections!/notes!/by-tag!/x!/!-a!/3-9a!")) == EntryName(
+        "by-tag!/x!", "a!", "3-9a"
+    )
+
+
+@pytest.mark.parametrize(("n", "bits"), [(1, 0), (9_999_999_999, 2**64 - 1)])
+def test_no_revision_makes_a_longer_entry_than_the_longest(n: int, bits: int) -> None:
+    index = index_of("by-tag", "x")
+
+    entry = LAYOUT.entry(index, "a!", new_rev(n, bits))
+
+    assert len(entry.text) <= len(LAYOUT.longest_entry(index, "a!").text)
+
+
+def test_a_revision_counts_and_tells_writers_apart() -> None:
+    assert new_rev(3, 0x9A) == "3-000000000000009a"
+    assert new_rev(3, 2**64 - 1) == "3-ffffffffffffffff"
 
 
 def test_entries_lie_where_their_position_says() -> None:

@@ -134,6 +134,11 @@ async def test_a_revision_may_travel_as_text(storage: Storage) -> None:
     await assert_in_step(shelf, [bookmark("a", 2025, "y")])
 
 
+async def test_replacing_takes_a_revision() -> None:
+    with pytest.raises(TypeError, match="add_item"):
+        await Bookmarks(MemoryStorage()).replace_item(bookmark("a"), expect=None)  # type: ignore[arg-type]
+
+
 async def test_replacing_what_is_gone_is_a_conflict(storage: Storage) -> None:
     shelf = Bookmarks(storage)
     rev = await shelf.add_item(bookmark("a", 2024, "x"))
@@ -302,7 +307,7 @@ async def test_a_bulk_call_begins_nothing_after_a_failure() -> None:
     assert any("were done" in note for note in caught.value.__notes__)
 
 
-@pytest.mark.parametrize("one", ["slug", b"slug", bookmark("a")])
+@pytest.mark.parametrize("one", ["slug", b"slug", bookmark("a"), Bookmarks(MemoryStorage()).every.prefix()])
 async def test_a_bulk_call_refuses_one_thing(one: Any) -> None:
     shelf = Bookmarks(MemoryStorage())
 

@@ -68,11 +68,28 @@ def test_a_page_of_keys_has_keys() -> None:
 
 
 @pytest.mark.parametrize("page", [Page((), None), KeyPage((), None)])
-@pytest.mark.parametrize("name", ["else", "", 5, None, "corrupt"])
+@pytest.mark.parametrize("name", ["else", "", None, "corrupt"])
 def test_a_page_has_nothing_else(page: Page[Any], name: Any) -> None:
     assert name not in page
     with pytest.raises(KeyError):
         page[name]
+
+
+def test_a_page_is_a_sequence_too() -> None:
+    page = Page(("one", "two"), None)
+
+    assert (page[0], page[-1], page[1:]) == ("one", "two", ("two",))
+    assert "two" in page
+    with pytest.raises(IndexError):
+        page[2]
+
+
+@pytest.mark.parametrize("name", ["after", "keys"])
+def test_a_primary_key_is_not_taken_for_what_the_page_is_asked_for(name: str) -> None:
+    # programs written for 0.1 ask `"after" in page`, and then for page["after"]
+    page, without = KeyPage((name,), None), KeyPage(("a",), None)
+
+    assert (name in page) == (name in without)
 
 
 def test_an_empty_page_is_false() -> None:

@@ -238,7 +238,6 @@ async def test_a_new_file_may_be_read_and_written_at_once(tmp_path: Path) -> Non
 
 
 def test_a_new_file_becomes_ours_once_its_readers_are_done(path: Path) -> None:
-    # SQLite itself does not wait here, whatever its timeout.
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -249,7 +248,7 @@ def test_a_new_file_becomes_ours_once_its_readers_are_done(path: Path) -> None:
             if len(attempts) == 3:
                 reader.execute("COMMIT")
 
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
             connection.set_trace_callback(read_on_until_the_third)
             _use_wal(connection, TIMEOUT_S)
 
