@@ -16,6 +16,7 @@ __all__ = ["KeyPage", "Page", "Window", "parts_of"]
 
 T = TypeVar("T")
 _DIGEST_BYTES = 8
+_NAMES = ("after", "items", "keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Page(Generic[T]):
         return len(self.items)
 
     def __contains__(self, what: object) -> bool:
-        if isinstance(what, str):  # a name, as 0.1's users ask; never a primary key
+        if isinstance(what, str) and what in _NAMES:  # as users of 0.1 ask, and so never a primary key
             return what == self._name or (what == "after" and self.after is not None)
         return what in self.items
 
