@@ -204,7 +204,8 @@ class Collection(Generic[T]):
         """
         window = self._window(prefix, start, stop)
         names, last = await self._scan(window, after, limit)
-        pks = tuple(str(decode(f"{pk}/")[0]) for _, pk in dict.fromkeys((name.index, name.pk) for name in names))
+        found = dict.fromkeys((name.index, name.pk) for name in names)
+        pks = tuple(pk for _, text in found if (pk := _decoded(text)) is not None)
         return KeyPage(pks, None if last is None else window.cursor(last))
 
     async def prefix(
@@ -319,6 +320,14 @@ class Collection(Generic[T]):
             last = rows[-1][0]
         after = None if last is None else window.cursor(last)
         return Page(tuple(item for _, item in rows), after, tuple(corrupt))
+
+
+def _decoded(pk_text: str) -> str | None:
+    """Return a primary key, or ``None`` when something else wrote the entry."""
+    try:
+        return str(decode(f"{pk_text}/")[0])
+    except ValueError:
+        return None
 
 
 def _keys(name: str, value: Any) -> Iterator[tuple[Part, ...]]:

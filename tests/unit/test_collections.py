@@ -317,10 +317,12 @@ async def test_a_stale_entry_is_never_believed() -> None:
     await storage.put(stale, b"")
     await storage.put(Key("collections", "bookmarks", "tagged", "x", 1, "never", "1-00"), b"")
     await storage.put(Key.from_text("collections!/bookmarks!/tagged!/strange name"), b"")
+    await storage.put(Key.from_text("collections!/bookmarks!/tagged!/x!/!-%%%!/1-0!"), b"")
 
     assert list(await shelf.tagged.get_items()) == [bookmark("a", 2024, "y")]
     assert (await shelf.tagged.get_items(prefix="x")).items == ()
     assert [item["slug"] async for item in shelf.tagged.prefix()] == ["a"]
+    assert "%%%" not in "".join((await shelf.tagged.get_keys()).keys)
 
 
 async def test_strange_rows_do_not_end_a_listing() -> None:
