@@ -36,7 +36,24 @@ _EPOCH = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _LAST_MICROSECOND = 10**18 - 1
 
 
-class Desc:
+class _Wrapped:
+    """A value that sorts another way than it would by itself."""
+
+    __slots__ = ("value",)
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Wrapped) and (type(self), self.value) == (type(other), other.value)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.value))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value!r})"
+
+
+class Desc(_Wrapped):
     """A part that sorts in descending order.
 
     Args:
@@ -46,22 +63,13 @@ class Desc:
     True
     """
 
-    __slots__ = ("value",)
+    __slots__ = ()
 
     def __init__(self, value: Plain) -> None:
         self.value = value
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Desc) and self.value == other.value
 
-    def __hash__(self) -> int:
-        return hash((Desc, self.value))
-
-    def __repr__(self) -> str:
-        return f"Desc({self.value!r})"
-
-
-class Leaf:
+class Leaf(_Wrapped):
     """A text that sorts before every other part: the end of a key that other keys may go on from.
 
     What is listed at a key comes before what is listed below it, and is not under any longer prefix.
@@ -73,19 +81,10 @@ class Leaf:
     True
     """
 
-    __slots__ = ("value",)
+    __slots__ = ()
 
     def __init__(self, value: str) -> None:
         self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Leaf) and self.value == other.value
-
-    def __hash__(self) -> int:
-        return hash((Leaf, self.value))
-
-    def __repr__(self) -> str:
-        return f"Leaf({self.value!r})"
 
 
 def _escapes() -> list[str]:
