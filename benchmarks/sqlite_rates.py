@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import statistics
 import tempfile
@@ -99,7 +100,8 @@ async def rows_of(kind: type[Plain]) -> list[list[tuple[Any, ...]]]:
             await kind(storage).add_items(items(TOGETHER))
         with sqlite3.connect(Path(folder, "shelf.db")) as connection:
             for row in connection.execute("SELECT * FROM entries"):
-                by_item[next(part for part in row[0].split("!/") if part.startswith("item-")).rstrip("!")].append(row)
+                (pk,) = re.findall(r"item-\d+", row[0])
+                by_item[pk].append(row)
         connection.close()
     return list(by_item.values())
 
