@@ -257,13 +257,13 @@ class Collection(Generic[T]):
             1 scan for each 1,000 entries.
         """
         window = self._window(prefix, start, stop)
-        found, after, more = 0, None, True
-        while more:
+        found, after = 0, None
+        while True:
             names, last = await self._scan(window, after, MAX_SCAN_ROWS)
             found += len({name.position for name in names})
-            after = None if last is None else window.cursor(last)
-            more = after is not None
-        return found
+            if last is None:
+                return found
+            after = window.cursor(last)
 
     @property
     def _bound(self) -> Reader[T]:
