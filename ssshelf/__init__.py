@@ -21,6 +21,7 @@ from ssshelf.errors import (
     ShelfError,
     StoreNotFoundError,
     UnavailableError,
+    UniqueViolationError,
     UnsupportedError,
 )
 from ssshelf.items import DictItems, IManager, ModelItems, PickleItems
@@ -60,6 +61,7 @@ __all__ = [
     "ShelfError",
     "StoreNotFoundError",
     "UnavailableError",
+    "UniqueViolationError",
     "UnsupportedError",
     "open_storage",
 ]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from ssshelf._concurrency import map_bounded
-from ssshelf.commit import Committer, Stored
+from ssshelf.commit import Committer
+from ssshelf.envelope import Stored
 from ssshelf.errors import CorruptionError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text, stored_name
 from ssshelf.keys import Desc, Key, Part, decode, encode
@@ -75,20 +76,26 @@ class Collection(Generic[T]):
         name: The name that the listing is stored under. By default it derives from the subclass's name,
             ``AllBookmarks`` to ``all-bookmarks``, or else from the attribute's; to rename the class or the attribute
             of a shelf that is in use, give the old name.
+        unique: Let no two items have the same key here: a write that would is refused with ``UniqueViolationError``.
     """
 
     _key: Callable[[T], Keys] | None = None
     _name: str | None = None
+    unique: bool = False
+    """Whether no two items may have the same key; a subclass may say so in its body."""
     _attribute: str = ""
     _reader: Reader[T] | None = None
     _below: str = ""
 
-    def __init__(self, key: Callable[[T], Keys] | None = None, *, name: str | None = None) -> None:
+    def __init__(
+        self, key: Callable[[T], Keys] | None = None, *, name: str | None = None, unique: bool = False
+    ) -> None:
         if key is not None and not callable(key):
             msg = f"a collection takes a function of the item, such as lambda item: item[{key!r}], not {key!r}"
             raise TypeError(msg)
         self._key = key
         self._name = name
+        self.unique = unique or self.unique
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self._attribute = self._attribute or attribute

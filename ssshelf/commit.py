@@ -1,9 +1,9 @@
 """The commit protocol: an item and its index entries change together, whatever crashes and whoever else writes.
 
 The item is the only truth; an index entry is a hint that the item must confirm. A write creates the entries it adds,
-under names nobody used before; then it writes the item, conditionally, naming all its entries: that is the commit
-point; then it deletes the entries it dropped. A crash in between leaves only entries that no item names. Where the
-store has transactions, the same operations are one transaction.
+under names nobody used before, and claims its unique values; then it writes the item, conditionally, naming all its
+entries and claims: that is the commit point; then it deletes what it dropped. A crash in between leaves only entries
+and claims that no item names. Where the store has transactions, the same operations are one transaction.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ssshelf._concurrency import map_bounded
-from ssshelf.envelope import LINEAGE, Header, pack, unpack
+from ssshelf.claims import Claim, Claims
+from ssshelf.envelope import LINEAGE, Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
-from ssshelf.layout import Layout, new_rev
+from ssshelf.layout import Layout, new_rev, number_of
 from ssshelf.retries import Backoff
-from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Put, Storage, atomic_batch, delete_many
+from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Operation, Put, Storage, atomic_batch, delete_many
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["CommitPolicy", "Committer", "Draft", "Lost", "Revision", "Stored"]
+__all__ = ["CommitPolicy", "Committer", "Draft", "Lost", "Revision"]
 
 _log = logging.getLogger(__name__)
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
@@ -76,27 +78,26 @@ class CommitPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What is stored under a primary key: a live item or a tombstone."""
-
-    etag: str
-    header: Header
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class Draft:
     """What is to be stored under a primary key.
 
     Attributes:
         body: The serialized document.
         indexes: The index keys it is to be listed under, as ``EntryName.index``.
+        unique: Those of them that no other item may have.
         content_type: The media type of the document.
     """
 
     body: bytes
     indexes: frozenset[str]
+    unique: frozenset[str] = frozenset()
     content_type: str = ""
+
+    @classmethod
+    def of(cls, stored: Stored) -> Self:
+        """Return what is stored, to be stored again."""
+        header = stored.header
+        return cls(stored.body, frozenset(header.entries), frozenset(header.claims), header.content_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,12 @@ class _Transaction:
     item: Put
     adds: Sequence[Key]
     drops: Sequence[Key]
+    claims: Mapping[str, Claim]
+    releases: Mapping[str, Claim]
+
+    @property
+    def size(self) -> int:
+        return len(self.adds) + len(self.claims) + 1 + len(self.releases) + len(self.drops)
 
 
 class Committer:
@@ -157,6 +164,7 @@ class Committer:
         self._concurrency = concurrency
         self._batch = atomic_batch(storage)
         self._batch_limit = storage.capabilities.atomic_batch if self._batch else 0
+        self._claims = Claims(storage, layout, self.load, self._fence, policy.conflicts)
 
     @property
     def may_guess(self) -> bool:
@@ -198,27 +206,53 @@ class Committer:
             The new revision, or what somebody else stored instead.
 
         Raises:
+            UniqueViolationError: Another item holds one of the unique values; nothing was written.
             CommitUnknownError: The store did not say, and may still apply it.
             UnavailableError: The store does not answer; nothing was written.
 
         Cost:
-            A put for each new index entry, at once; then 1 conditional put; then 1 deletion of the entries dropped, if
-            there are any. With transactions, 1 request.
+            A put for each new index entry and unique value, at once; then 1 conditional put; then 1 deletion of the
+            entries dropped, if there are any, and 1 get and 1 deletion for each unique value that is given up. With
+            transactions, 1 request, and 1 get before it for each value given up.
         """
         transaction = self._plan(item, base, draft)
         started = self.policy.clock()
-        if self._fits_a_batch(transaction):
-            return await self._commit_point(transaction, started)
+        if transaction.size <= self._batch_limit:
+            outcome = await self._commit_point(transaction, await self._rest(transaction), started)
+            if not _hindered_by_a_claim(transaction, outcome):
+                return outcome
         try:
-            await map_bounded(self._put_entry, transaction.adds, self._concurrency)
-            outcome = await self._commit_point(transaction, started)
+            await map_bounded(lambda prepare: prepare(), self._preparations(transaction), self._concurrency)
+            outcome = await self._commit_point(transaction, None, started)
         except CommitUnknownError:
-            raise  # the entries may be needed: they are for a sweep to judge
+            raise  # entries and claims may be needed: they are for a sweep to judge
         except ShelfError:  # which says for certain that nothing was committed; nothing else does
-            await self._discard(transaction.adds)
+            await self._discard(transaction.adds, transaction.claims, transaction.header.rev)
             raise
-        await self._discard(transaction.adds if isinstance(outcome, Lost) else transaction.drops)
+        if isinstance(outcome, Lost):
+            await self._discard(transaction.adds, transaction.claims, transaction.header.rev)
+        else:
+            await self._discard(transaction.drops, transaction.releases, transaction.header.rev)
         return outcome
+
+    async def was_committed(self, item: Key, rev: str) -> bool:
+        """Return whether the commit ``rev`` was applied to ``item``; one that was not never will be.
+
+        Raises:
+            CommitUnknownError: It may still be, or there were too many commits since to tell.
+            ValueError: ``rev`` is no revision.
+
+        Cost:
+            1 get.
+        """
+        number = number_of(rev)
+        current = await self.load(item)
+        if current is not None and current.header.descends_from(rev):
+            return True
+        commits_since = (current.header.n if current is not None else 0) - number
+        if 0 <= commits_since <= LINEAGE:  # somebody else's commit came in its place
+            return False
+        raise CommitUnknownError(item, rev)
 
     def _plan(self, item: Key, base: Stored | None, draft: Draft | None) -> _Transaction:
         before = base.header if base else Header("", 0)
@@ -226,14 +260,17 @@ class Committer:
         rev = new_rev(n, self.policy.dice.getrandbits(64))
         lineage = (before.rev, *before.lineage)[:LINEAGE] if base else ()
         named = before.entries  # a tombstone's are none: they may be gone, so nothing carries them forward
+        held = before.claims
         wanted = draft.indexes if draft else frozenset()
+        unique = draft.unique if draft else frozenset()
         header = Header(
             rev,
             n,
             lineage,
             live=draft is not None,
-            # Entries of unchanged index keys keep their names and cost nothing.
+            # Entries of unchanged index keys keep their names and cost nothing; so do claims.
             entries={index: named.get(index, rev) for index in wanted},
+            claims={index: held.get(index, rev) for index in unique},
             content_type=draft.content_type if draft else "",
         )
         pk = self.layout.pk_of(item)
@@ -244,33 +281,54 @@ class Committer:
             Put(item, data, IfMatch(base.etag) if base else IfAbsent()),
             adds=[self.layout.entry(index, pk, rev) for index in wanted if index not in named],
             drops=[self.layout.entry(index, pk, old) for index, old in named.items() if index not in wanted],
+            claims={index: Claim(pk, rev) for index in unique if index not in held},
+            releases={index: Claim(pk, old) for index, old in held.items() if index not in unique},
         )
 
-    def _fits_a_batch(self, transaction: _Transaction) -> bool:
-        return len(transaction.adds) + 1 + len(transaction.drops) <= self._batch_limit
+    def _preparations(self, transaction: _Transaction) -> list[Callable[[], Awaitable[object]]]:
+        """Return what has to be done before the commit point, in any order."""
+        entries = [partial(self.storage.put, key, b"") for key in transaction.adds]
+        return [*entries, *(partial(self._claims.take, index, claim) for index, claim in transaction.claims.items())]
 
-    async def _put_entry(self, key: Key) -> None:
-        await self.storage.put(key, b"")
+    async def _rest(self, transaction: _Transaction) -> list[Operation]:
+        """Return all of a transaction but the item, for a store that does it at once."""
+        rev = transaction.header.rev
+        releases = [await self._claims.release(index, claim, rev) for index, claim in transaction.releases.items()]
+        return [
+            *(Put(key, b"") for key in transaction.adds),
+            *(Put(self.layout.claim(i), claim.pack(), IfAbsent()) for i, claim in transaction.claims.items()),
+            *(operation for operation in releases if operation is not None),
+            *map(Delete, transaction.drops),
+        ]
 
-    async def _send(self, transaction: _Transaction) -> str:
-        item = transaction.item
-        if self._batch and self._fits_a_batch(transaction):
-            adds, drops = [Put(key, b"") for key in transaction.adds], map(Delete, transaction.drops)
-            etags = await self._batch.commit([*adds, item, *drops])
-            return etags[len(adds)] or ""
+    async def _send(self, item: Put, rest: Sequence[Operation] | None) -> str:
+        if self._batch is not None and rest is not None:
+            return (await self._batch.commit([item, *rest]))[0] or ""
         return await self.storage.put(item.key, item.data, condition=item.condition)
 
-    async def _commit_point(self, transaction: _Transaction, started: float) -> Revision | Lost:
-        """Send the identical request until its outcome is known."""
+    async def _fence(self, item: Key, found: Stored | None) -> bool:
+        """Make every commit fail that started from ``found`` or before: write the item once more, as it is."""
+        draft = Draft.of(found) if found is not None and found.header.live else None
+        try:
+            return isinstance(await self.commit(item, found, draft), Revision)
+        except CommitUnknownError:
+            return False
+
+    async def _commit_point(
+        self, transaction: _Transaction, rest: Sequence[Operation] | None, started: float
+    ) -> Revision | Lost:
+        """Send the identical request, with ``rest`` on a store with transactions, until its outcome is known."""
         failures: list[Exception] = []
         for pause in self._pauses(started):
             if pause:
                 await asyncio.sleep(pause)
             try:
-                etag = await self._send(transaction)
+                etag = await self._send(transaction.item, rest)
             except ConflictError:
                 # Also after a first attempt: something on the way may have delivered it twice.
-                return await self._resolve(transaction, failures, refused=True)
+                # A claim that stood in the way of a whole transaction may be gone when an earlier attempt arrives.
+                for_good = not (rest and transaction.claims and _maybe_applied(failures))
+                return await self._resolve(transaction, failures, refused=for_good)
             except Exception as error:  # noqa: BLE001  raised below, unless an earlier attempt was applied
                 failures.append(error)
                 if not isinstance(error, UnavailableError):
@@ -309,14 +367,22 @@ class Committer:
             raise CommitUnknownError(transaction.item.key, rev)
         return Lost(current)
 
-    async def _discard(self, keys: Sequence[Key]) -> None:
-        """Delete entries that no item names; what fails is left for a sweep."""
-        if not keys:
-            return
+    async def _discard(self, entries: Sequence[Key], claims: Mapping[str, Claim], rev: str) -> None:
+        """Remove what no item names; what fails is left for a sweep."""
         try:
-            await delete_many(self.storage, keys)
+            if entries:
+                await delete_many(self.storage, entries)
+            for index, claim in claims.items():
+                await self._claims.give_back(index, claim, rev)
         except ShelfError as error:
-            _log.debug("%d index entries are left for a sweep: %s", len(keys), error)
+            _log.debug("%d index entries and %d claims are left for a sweep: %s", len(entries), len(claims), error)
+
+
+def _hindered_by_a_claim(transaction: _Transaction, outcome: Revision | Lost) -> bool:
+    """Whether a transaction was refused although its item is as it has to be."""
+    if isinstance(outcome, Revision) or not transaction.claims:
+        return False
+    return (outcome.current and outcome.current.etag) == (transaction.base and transaction.base.etag)
 
 
 def _maybe_applied(failures: Sequence[Exception]) -> bool:

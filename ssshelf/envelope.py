@@ -3,7 +3,7 @@
 ::
 
     {"ssshelf":1,"rev":"3-9a…","n":3,"prev":["2-…","1-…"],"state":"live","type":"application/json","size":27,
-     "entries":{"1-…":["every!/2024!"],"3-9a…":["by-tag!/python!"]}}
+     "entries":{"1-…":["every!/2024!"],"3-9a…":["by-tag!/python!"]}, "claims":{"1-…":["by-email!/ada!"]}}
     {"link":"http://google.com"}
 """
 
@@ -20,7 +20,7 @@ from ssshelf.keys import Key
 
 T = TypeVar("T")
 
-__all__ = ["FORMAT_VERSION", "LINEAGE", "Header", "pack", "unpack"]
+__all__ = ["FORMAT_VERSION", "LINEAGE", "Header", "Stored", "pack", "unpack"]
 
 FORMAT_VERSION = 1
 LINEAGE = 16
@@ -37,6 +37,7 @@ class Header:
         lineage: The revisions before, the newest first.
         live: Whether there is an item; a removed one leaves a tombstone.
         entries: The live index entries: index key as k1 text, and the revision its name ends in.
+        claims: The unique values that the item holds: index key as k1 text, and the revision that claimed it.
         content_type: The media type of the document.
     """
 
@@ -45,6 +46,7 @@ class Header:
     lineage: tuple[str, ...] = ()
     live: bool = True
     entries: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, str] = field(default_factory=dict)
     content_type: str = ""
 
     def descends_from(self, rev: str) -> bool:
@@ -52,12 +54,18 @@ class Header:
         return self.rev == rev or rev in self.lineage
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored under a primary key: a live item or a tombstone."""
+
+    etag: str
+    header: Header
+    body: bytes = b""
+
+
 def pack(header: Header, body: bytes) -> bytes:
     """Return the bytes to store."""
-    by_rev: dict[str, list[str]] = {}
-    for index in sorted(header.entries):
-        by_rev.setdefault(header.entries[index], []).append(index)
-    line = {
+    line: dict[str, Any] = {
         "ssshelf": FORMAT_VERSION,
         "rev": header.rev,
         "n": header.n,
@@ -65,8 +73,10 @@ def pack(header: Header, body: bytes) -> bytes:
         "state": "live" if header.live else "tombstone",
         "type": header.content_type,
         "size": len(body),
-        "entries": by_rev,
+        "entries": _by_rev(header.entries),
     }
+    if header.claims:
+        line["claims"] = _by_rev(header.claims)
     return orjson.dumps(line) + b"\n" + body
 
 
@@ -97,17 +107,26 @@ def unpack(key: Key, data: bytes) -> tuple[Header, bytes]:
 
 
 def _header(line: Mapping[str, Any]) -> Header:
-    entries = {
-        _checked(index, str): rev for rev, indexes in line["entries"].items() for index in _checked(indexes, list)
-    }
     return Header(
         rev=_checked(line["rev"], str),
         n=_checked(line["n"], int),
         lineage=tuple(_checked(rev, str) for rev in _checked(line["prev"], list)),
         live={"live": True, "tombstone": False}[line["state"]],
-        entries=entries,
+        entries=_by_index(line["entries"]),
+        claims=_by_index(line.get("claims", {})),
         content_type=_checked(line["type"], str),
     )
+
+
+def _by_rev(revs: Mapping[str, str]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for index in sorted(revs):
+        grouped.setdefault(revs[index], []).append(index)
+    return grouped
+
+
+def _by_index(grouped: Mapping[str, Any]) -> dict[str, str]:
+    return {_checked(index, str): rev for rev, indexes in grouped.items() for index in _checked(indexes, list)}
 
 
 def _checked(value: Any, kind: type[T]) -> T:

@@ -5,7 +5,8 @@
     ShelfError
     ├── NotFoundError (KeyError)         nothing is stored there: create it, or answer 404
     ├── ConflictError                    someone was faster, nothing was written: read, redo
-    │   └── AlreadyExistsError           an insert found a live item
+    │   ├── AlreadyExistsError           an insert found a live item
+    │   └── UniqueViolationError         another item holds the value: choose another one
     ├── CommitUnknownError               the write may or may not have been applied: ask again later
     ├── UnavailableError                 the store did not answer: retry later, or answer 503
     ├── DeniedError (PermissionError)    credentials or policy: fix them, never retry
@@ -38,6 +39,7 @@ __all__ = [
     "ShelfError",
     "StoreNotFoundError",
     "UnavailableError",
+    "UniqueViolationError",
     "UnsupportedError",
 ]
 
@@ -94,10 +96,30 @@ class AlreadyExistsError(ConflictError):
         return f"{self.key} exists already; nothing was written"
 
 
+class UniqueViolationError(ConflictError):
+    """Another item holds a value that is to be unique; nothing was written.
+
+    Attributes:
+        key: The claim to the value; its parts are ``"unique"``, the manager, the collection and the value.
+        owner: The primary key of the item that holds it.
+    """
+
+    def __init__(self, key: Key, owner: str) -> None:
+        super(ConflictError, self).__init__(key, owner)
+        self.key = key
+        self.expected = None
+        self.found = None
+        self.owner = owner
+
+    def __str__(self) -> str:
+        return f"{self.key} is held by the item {self.owner!r}; nothing was written"
+
+
 class CommitUnknownError(ShelfError):
     """The store did not say whether a write was applied, and it may still be.
 
-    Repeating an ``add_item`` or a ``remove_item`` is safe.  The item is whole either way.
+    Repeating an ``add_item`` or a ``remove_item`` is safe, and ``was_committed`` of the manager tells later what became
+    of this one. The item is whole either way.
 
     Attributes:
         key: The key of the item.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ssshelf.keys import Key, encode, segmented
 
-__all__ = ["EntryName", "Layout", "new_rev", "position_of"]
+__all__ = ["EntryName", "Layout", "new_rev", "number_of", "position_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ def new_rev(n: int, random_bits: int) -> str:
     return f"{n}-{random_bits:016x}"
 
 
+def number_of(rev: str) -> int:
+    """Return which commit of its item a revision is.
+
+    Raises:
+        ValueError: It is no revision.
+    """
+    if not isinstance(rev, str) or (match := re.fullmatch(r"([1-9][0-9]*)-[0-9a-f]{16}", rev)) is None:
+        msg = f"{rev!r:.60} is no revision, as a write or CommitUnknownError.rev has it"
+        raise ValueError(msg)
+    return int(match[1])
+
+
 _LONGEST_REV = new_rev(10**10 - 1, 2**64 - 1)
 
 
@@ -54,13 +67,25 @@ class Layout:
 
         items!/{manager}!/{pk}!                                        an item
         collections!/{manager}!/{collection}!/{part}!/…/!-{pk}!/{rev}! an index entry; the pk is a ``Leaf``
+        unique!/{manager}!/{collection}!/{part}!/…                     a claim to a unique value
+        meta!/{manager}!/{name}!                                       what maintenance remembers
+
+    Attributes:
+        items: What all items are stored under.
+        entries: What all index entries are stored under.
+        claims: What all claims are stored under.
     """
 
-    __slots__ = ("_collections", "_items")
+    __slots__ = ("_claims", "_collections", "_items", "_meta", "claims", "entries", "items")
 
     def __init__(self, manager: str) -> None:
-        self._items = Key("items", manager).below
-        self._collections = Key("collections", manager).below
+        self.items = Key("items", manager)
+        self.entries = Key("collections", manager)
+        self.claims = Key("unique", manager)
+        self._items = self.items.below
+        self._collections = self.entries.below
+        self._claims = self.claims.below
+        self._meta = Key("meta", manager)
 
     def item(self, pk: str) -> Key:
         """Return the key of an item, given its primary key as the caller has it."""
@@ -73,6 +98,18 @@ class Layout:
     def pk_of(self, item: Key) -> str:
         """Return the k1 text of the primary key in an item's key; ``decode`` its inverse."""
         return item.text[len(self._items) :]
+
+    def claim(self, index: str) -> Key:
+        """Return the key of the claim to a unique value, given as ``EntryName.index``."""
+        return Key.from_text(self._claims + index)
+
+    def index_of(self, claim: Key) -> str:
+        """Return the index in the key of a claim."""
+        return claim.text[len(self._claims) :]
+
+    def meta(self, name: str) -> Key:
+        """Return the key of what maintenance remembers by this name."""
+        return self._meta / name
 
     def entry(self, index: str, pk_text: str, rev: str) -> Key:
         """Return the key of an index entry."""

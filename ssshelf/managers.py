@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ssshelf._concurrency import PerKey, each_bounded, map_bounded
 from ssshelf.collections import Collection, Reader
-from ssshelf.commit import CommitPolicy, Committer, Draft, Lost, Revision, Stored
+from ssshelf.commit import CommitPolicy, Committer, Draft, Lost, Revision
+from ssshelf.envelope import Stored
 from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError, UnsupportedError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text
 from ssshelf.keys import Key
@@ -237,6 +238,27 @@ class CManager(Generic[T]):
             raise NotFoundError(key)
         return self._reader.revive(key, stored), Revision.of(stored)
 
+    async def was_committed(self, pk: PrimaryKey, rev: str) -> bool:
+        """Return whether the write that was to give an item the revision ``rev`` was done.
+
+        It answers what a ``CommitUnknownError`` left open. ``False`` is for good: the write will not be done later
+        either. Ask within the hour, before a sweep forgets removed items.
+
+        Args:
+            pk: The primary key.
+            rev: ``CommitUnknownError.rev``, or what a write returned.
+
+        Raises:
+            CommitUnknownError: It may still be done, since nobody has written the item in the meantime; or so many
+                have that nobody can tell. Writing the item again settles it.
+            UnavailableError: The store did not answer; safe to repeat.
+            ValueError: ``rev`` is no revision.
+
+        Cost:
+            1 get.
+        """
+        return await self._committer.was_committed(self._layout.item(primary_key_text(pk)), rev)
+
     async def get_items(self, pks: Iterable[PrimaryKey]) -> list[T]:
         """Return the items with these primary keys, in their order.
 
@@ -294,13 +316,17 @@ class CManager(Generic[T]):
             msg = f"serialize_item of {self.item_manager.name} has to return bytes, not {type(body).__name__}"
             raise TypeError(msg)
         indexes: set[str] = set()
+        unique: set[str] = set()
         for name, collection in self._collections.items():
             try:
-                indexes.update(collection.indexes(item, pk))
+                found = set(collection.indexes(item, pk))
             except Exception as error:
                 error.add_note(f"in the key of collection {name!r}; nothing was written")
                 raise
-        key, draft = self._layout.item(pk), Draft(body, frozenset(indexes), self.item_manager.content_type)
+            indexes |= found
+            unique |= found if collection.unique else set()
+        key = self._layout.item(pk)
+        draft = Draft(body, frozenset(indexes), frozenset(unique), self.item_manager.content_type)
         self._committer.check(key, draft)
         return key, draft
 

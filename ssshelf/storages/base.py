@@ -98,7 +98,7 @@ class Delete:
     """One deletion of an atomic batch; deleting an absent key is not an error."""
 
     key: Key
-    condition: Condition | None = None
+    condition: IfMatch | None = None
 
 
 Operation: TypeAlias = Put | Delete

@@ -54,6 +54,15 @@ def test_the_stored_form_never_changes() -> None:
     assert (FORMAT_VERSION, LINEAGE) == (1, 16)
 
 
+def test_claims_are_stored_like_entries() -> None:
+    header = dataclasses.replace(HEADER, claims={"by-email!/a!": "1-7c"})
+
+    data = pack(header, BODY)
+
+    assert b',"claims":{"1-7c":["by-email!/a!"]}}\n' in data
+    assert unpack(KEY, data) == (header, BODY)
+
+
 def test_a_stored_form_reads_back() -> None:
     assert unpack(KEY, GOLDEN) == (HEADER, BODY)
     assert unpack(KEY, GOLDEN_TOMBSTONE) == (Header("4-6d", 4, ("3-9a",), live=False), b"")

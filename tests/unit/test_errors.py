@@ -24,6 +24,7 @@ from ssshelf.errors import (
     ShelfError,
     StoreNotFoundError,
     UnavailableError,
+    UniqueViolationError,
     UnsupportedError,
 )
 from ssshelf.keys import Desc, Key
@@ -56,6 +57,12 @@ CASES: list[tuple[ShelfError, type[Exception], dict[str, Any], str]] = [
         ShelfError,
         {"key": KEY, "rev": "2-b"},
         "items!/notes!/a!: the store did not say whether revision 2-b was written",
+    ),
+    (
+        UniqueViolationError(KEY, "ada"),
+        ConflictError,
+        {"key": KEY, "owner": "ada", "expected": None, "found": None},
+        "items!/notes!/a! is held by the item 'ada'; nothing was written",
     ),
     (UnavailableError("timeout"), ShelfError, {"reason": "timeout", "maybe_applied": True}, "timeout"),
     (
