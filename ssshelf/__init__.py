@@ -28,6 +28,7 @@ from ssshelf.items import DictItems, IManager, ModelItems, PickleItems
 from ssshelf.keys import Desc, Key
 from ssshelf.managers import CManager
 from ssshelf.pages import KeyPage, Page
+from ssshelf.retries import RetryBudget, RetryPolicy
 from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ __all__ = [
     "NotFoundError",
     "Page",
     "PickleItems",
+    "RetryBudget",
+    "RetryPolicy",
     "Revision",
     "S3Storage",
     "SQLiteStorage",

@@ -9,7 +9,7 @@ was there before can succeed any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -18,14 +18,13 @@ from ssshelf.envelope import Stored
 from ssshelf.errors import ConflictError, CorruptionError, NotFoundError, UnavailableError, UniqueViolationError
 from ssshelf.keys import Key, decode
 from ssshelf.layout import Layout
-from ssshelf.retries import Backoff
 from ssshelf.storages.base import Condition, Delete, IfAbsent, IfMatch, Operation, Put, Storage
 
 __all__ = ["Claim", "Claims"]
 
 _FORMAT_VERSION = 1
 _SIGHTINGS = 6
-"""How often a claim in progress is looked at before its writer counts as dead; a third of a second in all."""
+"""How often a claim in progress is looked at before its writer counts as dead; about a second in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Claims:
         layout: Layout,
         load: Callable[[Key], Awaitable[Stored | None]],
         fence: Callable[[Key, Stored | None], Awaitable[bool]],
-        pauses: Backoff,
+        pauses: Callable[[], Iterator[float]],
     ) -> None:
         self._storage = storage
         self._layout = layout
@@ -101,7 +100,7 @@ class Claims:
         failure: Exception = ConflictError(key, None, None)
         condition: Condition | None = IfAbsent()
         seen: list[str] = []
-        for pause in self._pauses.pauses():
+        for pause in self._pauses():
             if pause:
                 await asyncio.sleep(pause)
             try:

@@ -8,13 +8,9 @@ and claims that no item names. Where the store has transactions, the same operat
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import random
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,57 +20,15 @@ from ssshelf.envelope import LINEAGE, Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, new_rev, number_of
-from ssshelf.retries import Backoff
+from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Operation, Put, Storage, atomic_batch, delete_many
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["CommitPolicy", "Committer", "Draft", "Lost", "Revision"]
+__all__ = ["Committer", "Draft", "Lost", "Revision"]
 
 _log = logging.getLogger(__name__)
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-def _uptime_s() -> float:
-    """Return the seconds since boot; where the system can tell, those it slept are counted too.
-
-    An entry may be swept once its writer must have given up, so a writer whose machine slept has to notice.
-    """
-    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
-
-
-class _Dice(random.Random):
-    """Draws that no other process repeats, without a system call for each, during which SQLite's threads compete."""
-
-    def getrandbits(self, k: int) -> int:
-        return (super().getrandbits(k) + time.time_ns()) % (1 << k)
-
-
-_dice = _Dice()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_dice.seed)
-
-
-@dataclass(frozen=True)
-class CommitPolicy:
-    """How long writers try.
-
-    Attributes:
-        deadline_s: When a writer gives up. Garbage is swept only when it is older than this and the longest time
-            that a delayed request can take to arrive.
-        attempts: How often the commit itself is sent while its outcome is unknown.
-        conflicts: How often a write that may be redone is redone after somebody else was faster.
-        dice: Draws revisions. The default's draws also differ between processes that were forked from one, or
-            restored from one snapshot.
-        clock: Seconds that go on while the machine sleeps.
-    """
-
-    deadline_s: float = 60.0
-    attempts: Backoff = field(default_factory=lambda: Backoff(attempts=8))
-    conflicts: Backoff = field(default_factory=lambda: Backoff(attempts=32, base_s=0.01, cap_s=1.0))
-    dice: random.Random = field(default_factory=lambda: _dice, repr=False)
-    clock: Callable[[], float] = _uptime_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +111,14 @@ class Committer:
         concurrency: How many entries are written at a time.
     """
 
-    def __init__(self, storage: Storage, layout: Layout, policy: CommitPolicy, concurrency: int) -> None:
+    def __init__(self, storage: Storage, layout: Layout, policy: RetryPolicy, concurrency: int) -> None:
         self.storage = storage
         self.layout = layout
         self.policy = policy
         self._concurrency = concurrency
         self._batch = atomic_batch(storage)
         self._batch_limit = storage.capabilities.atomic_batch if self._batch else 0
-        self._claims = Claims(storage, layout, self.load, self._fence, policy.conflicts)
+        self._claims = Claims(storage, layout, self.load, self._fence, policy.conflict_pauses)
 
     @property
     def may_guess(self) -> bool:
@@ -318,36 +272,23 @@ class Committer:
         self, transaction: _Transaction, rest: Sequence[Operation] | None, started: float
     ) -> Revision | Lost:
         """Send the identical request, with ``rest`` on a store with transactions, until its outcome is known."""
-        failures: list[Exception] = []
-        for pause in self._pauses(started):
-            if pause:
-                await asyncio.sleep(pause)
-            try:
-                etag = await self._send(transaction.item, rest)
-            except ConflictError:
-                # Also after a first attempt: something on the way may have delivered it twice.
-                # A claim that stood in the way of a whole transaction may be gone when an earlier attempt arrives.
-                for_good = not (rest and transaction.claims and _maybe_applied(failures))
-                return await self._resolve(transaction, failures, refused=for_good)
-            except Exception as error:  # noqa: BLE001  raised below, unless an earlier attempt was applied
-                failures.append(error)
-                if not isinstance(error, UnavailableError):
-                    break
-            else:
-                return Revision(transaction.header.rev, Stored(etag, transaction.header))
-        if _maybe_applied(failures):
-            return await self._resolve(transaction, failures, refused=False)
-        raise failures[-1] if failures else UnavailableError("the writer was too slow to commit", maybe_applied=False)
-
-    def _pauses(self, started: float) -> Iterator[float]:
-        """Yield the pause before each attempt that the writer may still make."""
-        for pause in self.policy.attempts.pauses():
-            if self.policy.clock() - started + pause > self.policy.deadline_s:
-                return
-            yield pause
+        failures: list[UnavailableError] = []
+        send = partial(self._send, transaction.item, rest)
+        try:
+            etag = await self.policy.repeat(send, started=started, failures=failures)
+        except ConflictError:
+            # Also after a first attempt: something on the way may have delivered it twice.
+            # A claim that stood in the way of a whole transaction may be gone when an earlier attempt arrives.
+            for_good = not (rest and transaction.claims and _maybe_applied(failures))
+            return await self._resolve(transaction, failures, refused=for_good)
+        except Exception:
+            if _maybe_applied(failures):
+                return await self._resolve(transaction, failures, refused=False)
+            raise
+        return Revision(transaction.header.rev, Stored(etag, transaction.header))
 
     async def _resolve(
-        self, transaction: _Transaction, failures: Sequence[Exception], *, refused: bool
+        self, transaction: _Transaction, failures: Sequence[UnavailableError], *, refused: bool
     ) -> Revision | Lost:
         """Find out by reading whether the transaction was applied.
 
@@ -355,7 +296,7 @@ class Committer:
         """
         base, rev = transaction.base, transaction.header.rev
         try:
-            current = await self.policy.attempts.repeat(lambda: self.load(transaction.item.key))
+            current = await self.policy.repeat(lambda: self.load(transaction.item.key))
         except (ShelfError, ValueError) as error:  # ValueError: the storage was closed meanwhile
             raise CommitUnknownError(transaction.item.key, rev) from error
         if current is not None and current.header.descends_from(rev):
@@ -385,5 +326,5 @@ def _hindered_by_a_claim(transaction: _Transaction, outcome: Revision | Lost) ->
     return (outcome.current and outcome.current.etag) == (transaction.base and transaction.base.etag)
 
 
-def _maybe_applied(failures: Sequence[Exception]) -> bool:
-    return any(getattr(failure, "maybe_applied", False) for failure in failures)
+def _maybe_applied(failures: Sequence[UnavailableError]) -> bool:
+    return any(failure.maybe_applied for failure in failures)

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ssshelf._concurrency import PerKey, each_bounded, map_bounded
 from ssshelf.collections import Collection, Reader
-from ssshelf.commit import CommitPolicy, Committer, Draft, Lost, Revision
+from ssshelf.commit import Committer, Draft, Lost, Revision
 from ssshelf.envelope import Stored
 from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError, UnsupportedError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text
 from ssshelf.keys import Key
 from ssshelf.layout import Layout
+from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Storage
 
 __all__ = ["CManager"]
@@ -31,7 +32,7 @@ class CManager(Generic[T]):
     Args:
         storage: Where the items are; it stays the caller's to close.
         concurrency: Most requests that one page or one bulk call makes at a time.
-        policy: How long writers try.
+        retries: How long and how often writes are tried.
 
     Raises:
         UnsupportedError: The store has no conditional writes, without which nothing here could be promised.
@@ -54,7 +55,7 @@ class CManager(Generic[T]):
         _check_declared(cls, declared)
         cls.declared = declared
 
-    def __init__(self, storage: Storage, *, concurrency: int = 64, policy: CommitPolicy | None = None) -> None:
+    def __init__(self, storage: Storage, *, concurrency: int = 64, retries: RetryPolicy | None = None) -> None:
         if not isinstance(getattr(type(self), "item_manager", None), IManager):
             msg = f"{type(self).__qualname__} declares no instance of an item manager: item_manager = DictItems(pk=…)"
             raise TypeError(msg)
@@ -70,7 +71,7 @@ class CManager(Generic[T]):
         self.storage = storage
         self._concurrency = concurrency
         self._layout = Layout(self.item_manager.name)
-        self._committer = Committer(storage, self._layout, policy or CommitPolicy(), concurrency)
+        self._committer = Committer(storage, self._layout, retries or RetryPolicy(), concurrency)
         self._reader: Reader[T] = Reader(self._committer, self.item_manager, concurrency)
         self._collections = {name: collection.bind(self._reader) for name, collection in self.declared.items()}
         vars(self).update(self._collections)
@@ -337,7 +338,7 @@ class CManager(Generic[T]):
         base: Stored | None,
     ) -> Revision:
         """Commit what ``draft`` makes of what is stored, starting from ``base``, until nobody else was faster."""
-        for attempt, pause in enumerate(self._committer.policy.conflicts.pauses()):
+        for attempt, pause in enumerate(self._committer.policy.conflict_pauses()):
             if attempt > 1:  # the first time, what won is known and was just read
                 await asyncio.sleep(pause)
                 base = await self._committer.load(key)

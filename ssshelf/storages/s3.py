@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import MAX_KEY_BYTES, Key
-from ssshelf.retries import Backoff
+from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import (
     MAX_SCAN_ROWS,
     Capabilities,
@@ -53,7 +53,7 @@ class S3Storage(Storage):
         session: An aiobotocore ``AioSession`` or aioboto3 ``Session`` to make clients with.
         client: A ready aiobotocore or aioboto3 client; it is not closed here.
         concurrency: Most requests at a time, and connections kept open.
-        backoff: How reads and other safe requests are repeated.
+        retries: How reads and other safe requests are repeated.
         options: Region, endpoint, credentials, time limits: see ``S3Options``. Without credentials, botocore's
             usual chain finds them: environment, profile, role.
 
@@ -69,7 +69,7 @@ class S3Storage(Storage):
         session: Any = None,
         client: Any = None,
         concurrency: int = 64,
-        backoff: Backoff | None = None,
+        retries: RetryPolicy | None = None,
         **options: Unpack[S3Options],
     ) -> None:
         if bucket is None:
@@ -77,7 +77,7 @@ class S3Storage(Storage):
         self.bucket = bucket
         self.prefix = prefix.strip("/")
         self._root = f"{self.prefix}/" if self.prefix else ""
-        self._backoff = backoff or Backoff()
+        self._retries = retries or RetryPolicy()
         self._pool = ClientPool(session, client, concurrency, options)
         self._closed = False
         self._capabilities = Capabilities(
@@ -97,30 +97,30 @@ class S3Storage(Storage):
     async def get(self, key: Key) -> Entry:
         if len(key.text) > self._capabilities.max_key_bytes:  # S3 would call the request malformed
             raise NotFoundError(key)
-        return await self._backoff.repeat(lambda: self._get(key))
+        return await self._retries.repeat(lambda: self._get(key))
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         self._capabilities.check_entry(key, data)
         if condition is not None:
             return await self._put(key, data, condition)
-        return await self._backoff.repeat(lambda: self._put(key, data, None))
+        return await self._retries.repeat(lambda: self._put(key, data, None))
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         if condition is not None:
             await self._delete(key, condition)
         else:
-            await self._backoff.repeat(lambda: self._delete(key, None))
+            await self._retries.repeat(lambda: self._delete(key, None))
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         for start in range(0, len(keys), MAX_SCAN_ROWS):
             chunk = keys[start : start + MAX_SCAN_ROWS]
-            await self._backoff.repeat(lambda chunk=chunk: self._delete_chunk(chunk))  # type: ignore[misc]
+            await self._retries.repeat(lambda chunk=chunk: self._delete_chunk(chunk))  # type: ignore[misc]
 
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
     ) -> Scan:
         check_limit(limit)
-        return await self._backoff.repeat(lambda: self._scan(prefix, after or "", before, limit))
+        return await self._retries.repeat(lambda: self._scan(prefix, after or "", before, limit))
 
     async def aclose(self) -> None:
         self._closed = True

@@ -15,10 +15,9 @@ from ssshelf import (
     DictItems,
     Key,
     MemoryStorage,
+    RetryPolicy,
     UnavailableError,
 )
-from ssshelf.commit import CommitPolicy
-from ssshelf.retries import Backoff
 from ssshelf.storages.base import Entry
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import CrashError, Fault, FaultyStorage, Request, fail_at
@@ -35,7 +34,10 @@ NEW = bookmark("a", 1999, "y", "z")
 MANY_OLD = [bookmark(f"m{i}", 2000 + i, "x") for i in range(3)]
 MANY_NEW = [bookmark(f"m{i}", 1990 + i, "z") for i in range(3)]
 LOST = "a failure of this test"
-AT_ONCE = CommitPolicy(attempts=Backoff(attempts=3, base_s=0.0), conflicts=Backoff(attempts=5, base_s=0.0))
+
+
+def at_once(attempts: int = 3) -> RetryPolicy:
+    return RetryPolicy(attempts=attempts, conflicts=5, base_s=0.0)
 
 
 class Tagless(CManager[Bookmark]):
@@ -119,7 +121,7 @@ async def test_a_single_failure_of_any_request(storage: Storage, name: str, faul
         faulty = FaultyStorage(part, fail_at(step, fault))
 
         try:
-            await case.do(Bookmarks(faulty, concurrency=1, policy=AT_ONCE))
+            await case.do(Bookmarks(faulty, concurrency=1, retries=at_once()))
         except UnavailableError:
             assert len(faulty.requests) > step
         else:
@@ -142,7 +144,7 @@ async def test_a_store_that_fails_from_some_request_on(storage: Storage, name: s
         faulty = FaultyStorage(part, lambda request, step=step: fault if request.number >= step else None)  # type: ignore[misc]
 
         try:
-            await case.do(Bookmarks(faulty, concurrency=1, policy=AT_ONCE))
+            await case.do(Bookmarks(faulty, concurrency=1, retries=at_once()))
         except (UnavailableError, CommitUnknownError) as error:
             # What is reported as not done must not be done, nor be done later.
             if isinstance(error, UnavailableError) and len(case.before + case.after) <= 2:
@@ -161,7 +163,7 @@ async def test_an_insert_whose_answer_was_lost_succeeds_once(storage: Storage) -
     faulty = FaultyStorage(
         storage, lambda r: Fault.ANSWER_LOST if r.kind in ("commit", "put") and r.number < 9 else None
     )
-    shelf = Bookmarks(faulty, policy=CommitPolicy(attempts=Backoff(attempts=20, base_s=0.0)))
+    shelf = Bookmarks(faulty, retries=at_once(attempts=20))
     entries_only = FaultyStorage(storage, None)
 
     if storage.capabilities.atomic_batch == 1:  # entries are retried by the store itself, the item by the protocol
@@ -183,7 +185,7 @@ async def test_a_commit_that_may_still_arrive_is_neither_done_nor_refused(storag
     faulty = FaultyStorage(storage, lose_commits)
 
     with pytest.raises(CommitUnknownError) as caught:
-        await Bookmarks(faulty, policy=AT_ONCE).update_item("a", lambda _: NEW)
+        await Bookmarks(faulty, retries=at_once()).update_item("a", lambda _: NEW)
 
     assert caught.value.rev.startswith("2-")
     await assert_in_step(Bookmarks(storage), [BYSTANDER, OLD])
@@ -204,7 +206,7 @@ async def test_a_commit_that_was_overtaken_after_its_answer_was_lost_still_count
                 raise UnavailableError(LOST)
             return ""
 
-    rev = await Bookmarks(Overtaken(storage), policy=AT_ONCE).add_item(NEW)
+    rev = await Bookmarks(Overtaken(storage), retries=at_once()).add_item(NEW)
 
     item, current = await other.get_revision("a")
     assert item == {**NEW, "note": "from another"}
@@ -229,7 +231,7 @@ async def test_a_storage_that_is_closed_while_an_answer_is_missing_leaves_the_ou
             raise ValueError(LOST, key)
 
     with pytest.raises(CommitUnknownError):
-        await Tagless(ClosedMeanwhile(storage), policy=AT_ONCE).insert_item(NEW)
+        await Tagless(ClosedMeanwhile(storage), retries=at_once()).insert_item(NEW)
 
     assert await Tagless(storage).get_item("a") == NEW
 
@@ -249,6 +251,6 @@ async def test_a_denied_repetition_of_a_commit_that_was_applied_loses_nothing() 
             await self.inner.put(key, data, **options)
             raise UnavailableError(LOST)
 
-    await Bookmarks(Expiring(storage), policy=AT_ONCE).add_item(NEW)
+    await Bookmarks(Expiring(storage), retries=at_once()).add_item(NEW)
 
     await assert_in_step(Bookmarks(storage), [NEW])

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ssshelf import ConflictError, Key, MemoryStorage, NotFoundError, UnavailableError
-from ssshelf.commit import CommitPolicy
 from ssshelf.envelope import unpack
 from ssshelf.errors import CommitUnknownError
 from ssshelf.layout import Layout
-from ssshelf.retries import Backoff
+from ssshelf.retries import RetryPolicy
 from ssshelf.storages.wrapper import WrapperStorage
 from ssshelf.testing import Fault, FaultyStorage, Request, run_in_virtual_time
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
@@ -101,9 +100,8 @@ class Schedule:
         self.done.append((slug, rev))
 
     async def client(self) -> None:
-        backoff = Backoff(attempts=6, dice=self.dice)
-        policy = CommitPolicy(attempts=backoff, conflicts=backoff, dice=self.dice, clock=lambda: 0.0)
-        shelf = Bookmarks(FaultyStorage(self.watched, self.plan), policy=policy)
+        retries = RetryPolicy(attempts=6, conflicts=6, dice=self.dice, clock=lambda: 0.0)
+        shelf = Bookmarks(FaultyStorage(self.watched, self.plan), retries=retries)
         for _ in range(6):
             try:
                 if self.dice.random() < 0.3:

@@ -15,8 +15,7 @@ import aioboto3
 import pytest
 from aiobotocore.session import get_session
 
-from ssshelf import DeniedError, Key, NotFoundError, S3Storage, ShelfError, UnavailableError
-from ssshelf.retries import Backoff
+from ssshelf import DeniedError, Key, NotFoundError, RetryPolicy, S3Storage, ShelfError, UnavailableError
 from ssshelf.storages.base import IfAbsent, IfMatch
 from tests.bookmarks import Bookmarks, assert_in_step, bookmark
 from tests.storages import BUCKET, s3_storage
@@ -24,7 +23,6 @@ from tests.storages import BUCKET, s3_storage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-QUICK = Backoff(attempts=3, base_s=0.001)
 KEY = Key("a")
 
 
@@ -77,7 +75,12 @@ async def scripted(answer: Callable[[str, int], bytes | None]) -> AsyncIterator[
 
 
 def storage_at(url: str, prefix: str = "tests", **options: Any) -> S3Storage:
-    settings = {"endpoint_url": url, "addressing_style": "path", "region_name": "us-east-1", "backoff": QUICK}
+    settings = {
+        "endpoint_url": url,
+        "addressing_style": "path",
+        "region_name": "us-east-1",
+        "retries": RetryPolicy(attempts=3, base_s=0.001),
+    }
     return S3Storage(BUCKET, prefix, **{**settings, **options})
 
 

@@ -24,7 +24,7 @@ from ssshelf import (
     StoreNotFoundError,
     UnavailableError,
 )
-from ssshelf.retries import Backoff
+from ssshelf.retries import RetryPolicy
 from ssshelf.testing import CountingStorage
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.storages import BUCKET, s3_storage
@@ -208,9 +208,9 @@ async def test_no_credentials(moto_url: str, monkeypatch: pytest.MonkeyPatch, bl
 async def test_an_unreachable_endpoint() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-    quick = Backoff(attempts=3, base_s=0.001)
+    quick = RetryPolicy(attempts=3, base_s=0.001)
     url = f"http://127.0.0.1:{port}"
-    async with S3Storage(BUCKET, endpoint_url=url, addressing_style="path", backoff=quick) as storage:
+    async with S3Storage(BUCKET, endpoint_url=url, addressing_style="path", retries=quick) as storage:
         shelf = Bookmarks(storage)
         async with asyncio.timeout(20):
             for attempt in (shelf.get_item("a"), shelf.insert_item(bookmark("a", 1, "x")), shelf.every.get_items()):
@@ -223,7 +223,7 @@ async def test_a_silent_endpoint_is_given_up() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         options: Any = {"endpoint_url": url, "addressing_style": "path", "read_timeout_s": 0.05}
-        async with S3Storage(BUCKET, backoff=Backoff(attempts=2, base_s=0.001), **options) as storage:
+        async with S3Storage(BUCKET, retries=RetryPolicy(attempts=2, base_s=0.001), **options) as storage:
             with pytest.raises(UnavailableError, match="timeout"):
                 await storage.get(ITEM)
 
