@@ -115,6 +115,8 @@ class Capabilities:
         max_key_bytes: The longest key text.
         max_value_bytes: The largest entry; ``None`` when only memory and disk limit it.
         persistent: Whether what was written outlives the storage object.
+        late_s: For how many seconds after its sender gave up a write may still be applied: 0.0 where a write that
+            was given up is not applied later; ``None`` when nobody knows.
     """
 
     conditional_put: bool = True
@@ -123,6 +125,7 @@ class Capabilities:
     max_key_bytes: int = MAX_KEY_BYTES
     max_value_bytes: int | None = None
     persistent: bool = True
+    late_s: float | None = 0.0
 
     def check_key(self, key: Key) -> None:
         """Refuse a key that is too long, before anything is sent.
@@ -162,7 +165,7 @@ class Storage(Protocol):
     @property
     @abstractmethod
     def capabilities(self) -> Capabilities:
-        """What this storage can do; never changes."""
+        """What this storage can do; changes only by what a probe finds out about the store."""
 
     @abstractmethod
     async def get(self, key: Key) -> Entry:

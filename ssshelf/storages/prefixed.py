@@ -33,12 +33,11 @@ class PrefixedStorage(WrapperStorage):
     def __init__(self, inner: Storage, prefix: Key) -> None:
         super().__init__(inner)
         self.prefix = prefix
-        within = inner.capabilities.max_key_bytes - len(prefix.below)
-        self._capabilities = dataclasses.replace(inner.capabilities, max_key_bytes=within)
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._capabilities
+        inner = self.inner.capabilities
+        return dataclasses.replace(inner, max_key_bytes=inner.max_key_bytes - len(self.prefix.below))
 
     async def get(self, key: Key) -> Entry:
         try:
@@ -47,7 +46,7 @@ class PrefixedStorage(WrapperStorage):
             raise NotFoundError(key) from None
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
-        self._capabilities.check_key(key)
+        self.capabilities.check_key(key)
         try:
             return await self.inner.put(self._inside(key), data, condition=condition)
         except ConflictError as error:
@@ -73,8 +72,9 @@ class PrefixedStorage(WrapperStorage):
         return Scan(rows, None if scan.after is None else scan.after[len(below) :])
 
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+        capabilities = self.capabilities
         for operation in operations:
-            self._capabilities.check_key(operation.key)
+            capabilities.check_key(operation.key)
         inside = [dataclasses.replace(operation, key=self._inside(operation.key)) for operation in operations]
         try:
             return await super().commit(inside)

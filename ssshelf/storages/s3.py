@@ -37,6 +37,9 @@ __all__ = ["S3Options", "S3Storage"]
 
 _URL_OPTIONS = {"region": "region_name", "endpoint_url": "endpoint_url", "addressing_style": "addressing_style"}
 _LARGEST_PUT_BYTES = 5 * 2**30
+# A request is refused once its date is 15 minutes off; its sender's clock may be as much ahead.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
+_LATE_S = 1800.0
 
 
 class S3Storage(Storage):
@@ -81,7 +84,9 @@ class S3Storage(Storage):
         self._pool = ClientPool(session, client, concurrency, options)
         self._closed = False
         self._capabilities = Capabilities(
-            max_key_bytes=MAX_KEY_BYTES - len(self._root.encode()), max_value_bytes=_LARGEST_PUT_BYTES
+            max_key_bytes=MAX_KEY_BYTES - len(self._root.encode()),
+            max_value_bytes=_LARGEST_PUT_BYTES,
+            late_s=_LATE_S,
         )
 
     @classmethod

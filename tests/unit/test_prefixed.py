@@ -8,9 +8,10 @@ import pytest
 
 from ssshelf.errors import ConflictError, KeyTooLongError, NotFoundError
 from ssshelf.keys import MAX_KEY_BYTES, Key
-from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Put
+from ssshelf.storages.base import Capabilities, Delete, IfAbsent, IfMatch, Put
 from ssshelf.storages.memory import MemoryStorage
 from ssshelf.storages.prefixed import PrefixedStorage
+from ssshelf.storages.wrapper import WrapperStorage
 from ssshelf.testing import CountingStorage
 
 if TYPE_CHECKING:
@@ -155,6 +156,22 @@ async def test_an_empty_prefix_is_the_whole_storage() -> None:
 
     assert await keys_in(inner) == await keys_in(storage) == [KEY]
     assert storage.capabilities == inner.capabilities
+
+
+async def test_it_tells_what_the_storage_inside_has_learnt() -> None:
+    class Learning(WrapperStorage):
+        known = Capabilities()
+
+        @property
+        def capabilities(self) -> Capabilities:
+            return self.known
+
+    inner = Learning(MemoryStorage())
+    storage = PrefixedStorage(inner, Key("a"))
+    inner.known = Capabilities(conditional_delete=False, late_s=None)
+
+    assert not storage.capabilities.conditional_delete
+    assert storage.capabilities.late_s is None
 
 
 async def test_closing_closes_the_storage_inside() -> None:

@@ -239,6 +239,11 @@ def test_the_prefix_of_a_bucket_takes_from_the_longest_key() -> None:
     assert S3Storage("bucket", "é").capabilities.max_key_bytes == MAX_KEY_BYTES - len("é/".encode())
 
 
+def test_a_write_to_s3_may_be_late_by_the_life_of_its_signature_and_as_much_clock_skew() -> None:
+    assert S3Storage("bucket").capabilities.late_s == 2 * 15 * 60
+    assert MemoryStorage().capabilities.late_s == 0
+
+
 @pytest.mark.parametrize("storage", [S3Storage("bucket", "p", aws_secret_access_key=HUSH)], ids=["s3"])
 def test_a_storage_does_not_show_its_secrets(storage: S3Storage) -> None:
     assert HUSH not in repr(storage) + str(storage)
