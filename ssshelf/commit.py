@@ -226,7 +226,7 @@ class Committer:
         rev = new_rev(n, self.policy.dice.getrandbits(64))
         lineage = (before.rev, *before.lineage)[:LINEAGE] if base else ()
         named = before.entries  # a tombstone's are none: they may be gone, so nothing carries them forward
-        wanted = draft.indexes if draft else frozenset()
+        wanted = sorted(draft.indexes) if draft else []  # an order that is the same in every process
         header = Header(
             rev,
             n,
