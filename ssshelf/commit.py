@@ -215,8 +215,8 @@ class Committer:
         lineage = (before.rev, *before.lineage)[:LINEAGE] if base else ()
         named = before.entries  # a tombstone's are none: they may be gone, so nothing carries them forward
         held = before.claims
-        wanted = draft.indexes if draft else frozenset()
-        unique = draft.unique if draft else frozenset()
+        wanted = sorted(draft.indexes) if draft else []  # an order that is the same in every process
+        unique = sorted(draft.unique) if draft else []
         header = Header(
             rev,
             n,
