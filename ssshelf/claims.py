@@ -1,9 +1,9 @@
 """Unique values: an item claims each of its own before it is committed, and at most one live item holds it.
 
-A claim names the item it was made for and the commit that made it. It counts only while that item is live and names
-it in turn. A claim that counts for nobody may still be that of a writer who is about to commit; so whoever takes it
-over first fences the item it was made for: it writes the item anew as it is, so that no commit that started from what
-was there before can succeed any more.
+A claim names the item it was made for, and the commit that made it. It counts, whatever the commit, only while that
+item is live and names the value in turn. A claim that counts for nobody may still be that of a writer who is about to
+commit; so whoever takes it over for another item first fences the one it was made for: it writes the item anew as it
+is, so that no commit that started from what was there before can succeed any more.
 """
 
 from __future__ import annotations
@@ -84,8 +84,12 @@ class Claims:
         self._fence = fence
         self._pauses = pauses
 
-    async def take(self, index: str, mine: Claim) -> None:
+    async def take(self, index: str, mine: Claim) -> bool:
         """Claim a value for an item that is not committed yet.
+
+        Returns:
+            Whether it may be given back by who does not commit: not when it was another writer's of the same item,
+            who may yet commit and name it.
 
         Raises:
             UniqueViolationError: A live item holds it.
@@ -100,19 +104,21 @@ class Claims:
         failure: Exception = ConflictError(key, None, None)
         condition: Condition | None = IfAbsent()
         seen: list[str] = []
+        inherited = False
         for pause in self._pauses():
             if pause:
                 await asyncio.sleep(pause)
             try:
                 if condition is not None:
                     await self._storage.put(key, mine.pack(), condition=condition)
-                    return
+                    return not inherited
             except (ConflictError, UnavailableError) as error:
                 failure = error
             try:
                 claim, etag = await self._find(key)
                 if claim == mine:  # an earlier attempt was applied
-                    return
+                    return not inherited
+                inherited = inherited or claim.pk == mine.pk
                 seen.append(etag)
                 condition = await self._condition(index, claim, mine, etag, patient=seen.count(etag) < _SIGHTINGS)
             except NotFoundError:

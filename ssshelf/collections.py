@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from ssshelf._concurrency import map_bounded
 from ssshelf.commit import Committer
 from ssshelf.envelope import Stored
-from ssshelf.errors import CorruptionError
+from ssshelf.errors import CorruptionError, IncompleteError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text, stored_name
 from ssshelf.keys import Desc, Key, Part, decode, encode
 from ssshelf.layout import EntryName, position_of
 from ssshelf.pages import KeyPage, Page, Window, parts_of
+from ssshelf.schema import indexed_versions
 from ssshelf.storages.base import MAX_SCAN_ROWS, check_limit
 
 if TYPE_CHECKING:
@@ -77,25 +78,41 @@ class Collection(Generic[T]):
             ``AllBookmarks`` to ``all-bookmarks``, or else from the attribute's; to rename the class or the attribute
             of a shelf that is in use, give the old name.
         unique: Let no two items have the same key here: a write that would is refused with ``UniqueViolationError``.
+        version: 1 for a collection that is as old as its shelf. When one is added to a shelf in use, or its key
+            changes, give the next number and reindex: until that is done, listings raise ``IncompleteError``.
     """
 
     _key: Callable[[T], Keys] | None = None
     _name: str | None = None
     unique: bool = False
     """Whether no two items may have the same key; a subclass may say so in its body."""
+    version: int = 1
+    """The version of the key; likewise."""
     _attribute: str = ""
     _reader: Reader[T] | None = None
     _below: str = ""
+    _is_complete: bool = False
 
     def __init__(
-        self, key: Callable[[T], Keys] | None = None, *, name: str | None = None, unique: bool = False
+        self,
+        key: Callable[[T], Keys] | None = None,
+        *,
+        name: str | None = None,
+        unique: bool | None = None,
+        version: int | None = None,
     ) -> None:
         if key is not None and not callable(key):
             msg = f"a collection takes a function of the item, such as lambda item: item[{key!r}], not {key!r}"
             raise TypeError(msg)
         self._key = key
         self._name = name
-        self.unique = unique or self.unique
+        if unique is not None:
+            self.unique = unique
+        if version is not None:
+            self.version = version
+        if not isinstance(self.version, int) or self.version < 1:
+            msg = f"the version of a collection is a number, 1 or later, not {self.version!r}"
+            raise ValueError(msg)
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self._attribute = self._attribute or attribute
@@ -169,6 +186,7 @@ class Collection(Generic[T]):
 
         Raises:
             CorruptionError: An item cannot be read, and ``skip_corrupt`` is false.
+            IncompleteError: The collection has a ``version`` that not all items are listed by yet.
             InvalidCursorError: ``after`` is of another listing.
             ValueError: ``limit`` is not 1 to 1000.
             UnavailableError: The store did not answer; safe to repeat.
@@ -289,6 +307,8 @@ class Collection(Generic[T]):
         """Return the entries of a page, and the position that it ends at if more follow."""
         check_limit(limit)
         committer = self._bound.committer
+        if self.version > 1 and not self._is_complete:
+            await self._check_complete()
         after: str | None = window.begin(cursor)[1]
         names: list[EntryName] = []
         while after is not None and not names:  # rows that something else wrote may fill a page
@@ -296,6 +316,13 @@ class Collection(Generic[T]):
             names = [name for row in scan.rows if (name := committer.layout.parse(row.key)) is not None]
             after = scan.after
         return names, None if after is None else names[-1].position
+
+    async def _check_complete(self) -> None:
+        committer = self._bound.committer
+        indexed = (await indexed_versions(committer.storage, committer.layout)).get(self.name, 1)
+        if indexed < self.version:
+            raise IncompleteError(self.name, self.version, indexed)
+        self._is_complete = True
 
     async def _read_page(self, window: Window, cursor: str | None, limit: int, *, skip_corrupt: bool) -> Page[T]:
         reader, layout = self._bound, self._bound.committer.layout

@@ -11,6 +11,7 @@
     ├── UnavailableError                 the store did not answer: retry later, or answer 503
     ├── DeniedError (PermissionError)    credentials or policy: fix them, never retry
     ├── StoreNotFoundError               the bucket does not exist: create it, or fix its name
+    ├── IncompleteError                  a collection does not list all items yet: reindex
     ├── CorruptionError                  what is stored cannot be read: repair it, others are fine
     ├── UnsupportedError                 this store cannot do that
     ├── InvalidCursorError (ValueError)  start over, or answer 400
@@ -33,6 +34,7 @@ __all__ = [
     "ConflictError",
     "CorruptionError",
     "DeniedError",
+    "IncompleteError",
     "InvalidCursorError",
     "KeyTooLongError",
     "NotFoundError",
@@ -158,6 +160,28 @@ class DeniedError(ShelfError, PermissionError):
 
 class StoreNotFoundError(ShelfError):
     """The bucket that a storage names does not exist."""
+
+
+class IncompleteError(ShelfError):
+    """A collection was added to a shelf in use, or changed, and does not list all items yet.
+
+    Attributes:
+        collection: The name of the collection.
+        version: The version that the program declares.
+        indexed: The version that all items are listed by.
+    """
+
+    def __init__(self, collection: str, version: int, indexed: int) -> None:
+        super().__init__(collection, version, indexed)
+        self.collection = collection
+        self.version = version
+        self.indexed = indexed
+
+    def __str__(self) -> str:
+        return (
+            f"collection {self.collection!r} is declared as version {self.version}, and the items are listed by "
+            f"version {self.indexed}: run the manager's reindex()"
+        )
 
 
 class CorruptionError(ShelfError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ssshelf._concurrency import PerKey, each_bounded, map_bounded
+from ssshelf.catalog import Catalog
 from ssshelf.collections import Collection, Reader
 from ssshelf.commit import Committer, Draft, Lost, Revision
 from ssshelf.envelope import Stored
@@ -15,6 +16,7 @@ from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError, Uns
 from ssshelf.items import IManager, PrimaryKey, primary_key_text
 from ssshelf.keys import Key
 from ssshelf.layout import Layout
+from ssshelf.maintenance import Maintained
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Storage
 
@@ -23,7 +25,7 @@ __all__ = ["CManager"]
 T = TypeVar("T")
 
 
-class CManager(Generic[T]):
+class CManager(Maintained[T]):
     """Items of one kind on a storage, and the collections declared as attributes of the class.
 
     Each instance has its own bound copies of the declarations, so instances share nothing. A subclass inherits
@@ -73,8 +75,9 @@ class CManager(Generic[T]):
         self._layout = Layout(self.item_manager.name)
         self._committer = Committer(storage, self._layout, retries or RetryPolicy(), concurrency)
         self._reader: Reader[T] = Reader(self._committer, self.item_manager, concurrency)
-        self._collections = {name: collection.bind(self._reader) for name, collection in self.declared.items()}
-        vars(self).update(self._collections)
+        collections = {name: collection.bind(self._reader) for name, collection in self.declared.items()}
+        self._catalog = Catalog(self._reader, collections)
+        vars(self).update(collections)
 
     async def add_item(self, item: T) -> Revision:
         """Create the item, or replace the one with its primary key, and return its revision.
@@ -91,7 +94,7 @@ class CManager(Generic[T]):
             1 get; a put for each new index entry, at once; 1 put; 1 deletion if entries were dropped. With
             transactions, 1 commit; if there was an item, 2 and 1 get.
         """
-        key, draft = self._draft(item)
+        key, draft = self._catalog.draft(item)
         base = None if self._committer.may_guess else await self._committer.load(key)
         return await self._write(key, lambda _: draft, base)
 
@@ -108,7 +111,7 @@ class CManager(Generic[T]):
             A put for each index entry, at once; then 1 put. With transactions, 1 commit. More when an item with
             this primary key was removed before.
         """
-        key, draft = self._draft(item)
+        key, draft = self._catalog.draft(item)
 
         def create(current: Stored | None) -> Draft:
             if current is not None and current.header.live:
@@ -136,7 +139,7 @@ class CManager(Generic[T]):
         if not isinstance(expect, str):
             msg = f"expect takes a revision, not {type(expect).__name__}; without one, use add_item"
             raise TypeError(msg)
-        key, draft = self._draft(item)
+        key, draft = self._catalog.draft(item)
         base = expect.stored if isinstance(expect, Revision) else None
         if base is None:
             base = await self._committer.load(key)
@@ -174,7 +177,7 @@ class CManager(Generic[T]):
             changed = fn(item)
             if inspect.isawaitable(changed):
                 changed = await changed
-            new_key, draft = self._draft(item if changed is None else changed)
+            new_key, draft = self._catalog.draft(item if changed is None else changed)
             if new_key != key:
                 msg = f"an update may not change the primary key of {key}"
                 raise ValueError(msg)
@@ -308,28 +311,6 @@ class CManager(Generic[T]):
         key = self._layout.item(primary_key_text(pk))
         stored = await self._committer.load(key)
         return key, stored if stored is not None and stored.header.live else None
-
-    def _draft(self, item: T) -> tuple[Key, Draft]:
-        """Return the key of ``item`` and what to store; all that can be wrong with it is found here."""
-        pk = self.item_manager.pk_text(item)
-        body = self.item_manager.serialize_item(item)
-        if not isinstance(body, bytes):
-            msg = f"serialize_item of {self.item_manager.name} has to return bytes, not {type(body).__name__}"
-            raise TypeError(msg)
-        indexes: set[str] = set()
-        unique: set[str] = set()
-        for name, collection in self._collections.items():
-            try:
-                found = set(collection.indexes(item, pk))
-            except Exception as error:
-                error.add_note(f"in the key of collection {name!r}; nothing was written")
-                raise
-            indexes |= found
-            unique |= found if collection.unique else set()
-        key = self._layout.item(pk)
-        draft = Draft(body, frozenset(indexes), frozenset(unique), self.item_manager.content_type)
-        self._committer.check(key, draft)
-        return key, draft
 
     async def _write(
         self,

@@ -156,9 +156,12 @@ class RetryPolicy:
             UnavailableError: That of the last attempt; it may have been applied if any of them may.
         """
         failures = [] if failures is None else failures
+        started = self.clock() if started is None else started
         for pause in self.pauses(started):
             if pause:
                 await asyncio.sleep(pause)
+                if self.clock() - started > self.deadline_s:  # the machine slept, too
+                    break
             try:
                 answer = await request()
             except UnavailableError as error:

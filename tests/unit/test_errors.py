@@ -18,6 +18,7 @@ from ssshelf.errors import (
     ConflictError,
     CorruptionError,
     DeniedError,
+    IncompleteError,
     InvalidCursorError,
     KeyTooLongError,
     NotFoundError,
@@ -72,6 +73,12 @@ CASES: list[tuple[ShelfError, type[Exception], dict[str, Any], str]] = [
         "refused",
     ),
     (DeniedError("wrong credentials"), PermissionError, {}, "wrong credentials"),
+    (
+        IncompleteError("by-tag", 2, 1),
+        ShelfError,
+        {"collection": "by-tag", "version": 2, "indexed": 1},
+        "collection 'by-tag' is declared as version 2, and the items are listed by version 1: run",
+    ),
     (StoreNotFoundError("no bucket"), ShelfError, {}, "no bucket"),
     (
         CorruptionError(KEY, "cut short"),

@@ -1,0 +1,94 @@
+"""What a long job remembers in the store, so that it goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from ssshelf.errors import NotFoundError, UnsupportedError
+from ssshelf.keys import Key
+from ssshelf.storages.base import Row, Storage
+
+__all__ = ["Checkpoint", "Progress", "Report"]
+
+_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        phase: What it is at.
+        done: How many entries it has looked at in this phase.
+    """
+
+    phase: str
+    done: int
+
+
+Report: TypeAlias = Callable[[Progress], None]
+"""Told about progress, after every 1,000 entries at the latest; what it raises ends the job."""
+
+
+class Checkpoint:
+    """The memory of one job.
+
+    Args:
+        storage: Where it is.
+        key: Under which key.
+    """
+
+    def __init__(self, storage: Storage, key: Key) -> None:
+        self._storage = storage
+        self._key = key
+
+    async def load(self) -> tuple[dict[str, Any], bytes] | None:
+        """Return what was saved last; ``None`` if nothing was, or nothing that can be read.
+
+        Cost:
+            1 get.
+        """
+        try:
+            entry = await self._storage.get(self._key)
+            line, _, data = entry.data.partition(b"\n")
+            state = orjson.loads(line)
+            return (state, data) if state.pop("ssshelf") == _FORMAT_VERSION else None
+        except (NotFoundError, orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+            return None
+
+    async def save(self, state: dict[str, Any], data: bytes = b"") -> None:
+        """Replace what is remembered.
+
+        Cost:
+            1 put.
+        """
+        await self._storage.put(self._key, orjson.dumps({"ssshelf": _FORMAT_VERSION, **state}) + b"\n" + data)
+
+    async def clear(self) -> None:
+        """Forget it.
+
+        Cost:
+            1 deletion.
+        """
+        await self._storage.delete(self._key)
+
+    async def saved_at(self) -> dt.datetime:
+        """Return when it was saved last, by the store's own clock.
+
+        Raises:
+            UnsupportedError: The store does not say when entries were written.
+
+        Cost:
+            1 scan.
+        """
+        scan = await self._storage.scan(Key(*self._key.parts[:-1]))
+        rows: list[Row] = [row for row in scan.rows if row.key == self._key]
+        if not rows or rows[0].modified is None:
+            msg = f"{self._storage!r} does not say when an entry was written, so the age of garbage is unknown"
+            raise UnsupportedError(msg)
+        return rows[0].modified

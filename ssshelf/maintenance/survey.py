@@ -1,0 +1,242 @@
+"""What items name against what is listed: where they differ, found with one get for each item and constant memory.
+
+Items are put into 65,536 groups by their primary keys. For each group there is a sum, modulo 2**64, of the digests of
+all index entries and claims that its items name, less those that exist. Where it is zero, they are the same, but for
+one chance in 2**64. Only the items, entries and claims of the other groups are then looked at one by one. What changes
+during the survey makes a group look different; looking tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from array import array
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ssshelf._concurrency import map_bounded
+from ssshelf.claims import Claim
+from ssshelf.commit import Committer
+from ssshelf.envelope import Header, Stored
+from ssshelf.errors import CorruptionError, NotFoundError
+from ssshelf.keys import Key
+from ssshelf.layout import EntryName
+from ssshelf.storages.base import Row
+
+__all__ = ["FoundClaim", "FoundItem", "Slice", "Survey"]
+
+T = TypeVar("T")
+_GROUPS = 1 << 16
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundItem:
+    """What is stored under the key of an item; ``stored`` is ``None`` if it is gone since it was listed."""
+
+    row: Row
+    stored: Stored | CorruptionError | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundClaim:
+    """A claim that is stored, and its etag; ``claim`` is an error if it cannot be read."""
+
+    row: Row
+    claim: Claim | CorruptionError
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """What was found among some entries, how many those were, and the text of the key of the last one."""
+
+    found: Sequence[T]
+    looked_at: int
+    last: str
+
+
+class Survey:
+    """One look at everything that a manager has stored.
+
+    Each pass yields page by page, and can begin behind any key.
+
+    Args:
+        committer: Of the manager.
+        concurrency: How many items and claims are read at a time.
+        sums: Of an earlier survey that is to be continued.
+    """
+
+    def __init__(self, committer: Committer, concurrency: int, sums: bytes = b"") -> None:
+        self._committer = committer
+        self._storage = committer.storage
+        self._layout = committer.layout
+        self._concurrency = concurrency
+        self._sums = array("Q", sums if len(sums) == 8 * _GROUPS else bytes(8 * _GROUPS))
+
+    @property
+    def sums(self) -> bytes:
+        """What ``sums`` of another survey continues."""
+        return self._sums.tobytes()
+
+    @property
+    def is_even(self) -> bool:
+        """Whether there is nothing to look for in any group."""
+        return not any(self._sums)
+
+    async def items(self, after: str | None = None) -> AsyncIterator[Sequence[FoundItem]]:
+        """Yield all items; count what they name.
+
+        Cost:
+            1 get for each, and 1 scan for each 1,000.
+        """
+        async for rows in self._pages(self._layout.items, after):
+            found = await map_bounded(self._find_item, rows, self._concurrency)
+            for item in found:
+                if isinstance(item.stored, Stored):
+                    for pk, name in self._names(item.row.key, item.stored.header):
+                        self._add(pk, name, 1)
+            yield found
+
+    async def entries(self, after: str | None = None) -> AsyncIterator[Sequence[Row]]:
+        """Yield all index entries; count them off.
+
+        Cost:
+            1 scan for each 1,000.
+        """
+        async for rows in self._pages(self._layout.entries, after):
+            for row in rows:
+                if (name := self._layout.parse(row.key)) is not None:
+                    self._add(name.pk, row.key.text, -1)
+            yield rows
+
+    async def claims(self, after: str | None = None) -> AsyncIterator[Sequence[FoundClaim]]:
+        """Yield all claims to unique values; count them off.
+
+        Cost:
+            1 get for each, and 1 scan for each 1,000.
+        """
+        async for rows in self._pages(self._layout.claims, after):
+            found = await self._find_claims(rows)
+            for one in found:
+                if isinstance(one.claim, Claim) and one.claim.pk:
+                    self._add(one.claim.pk, one.row.key.text, -1)
+            yield found
+
+    async def uneven_items(self) -> AsyncIterator[Sequence[FoundItem]]:
+        """Yield the items of the groups in which something differs, as they are now."""
+        async for rows in self._pages(self._layout.items):
+            uneven = [row for row in rows if self._is_uneven(self._layout.pk_of(row.key))]
+            yield await map_bounded(self._find_item, uneven, self._concurrency)
+
+    async def stale_entries(self, after: str | None = None) -> AsyncIterator[Slice[Row]]:
+        """Yield the index entries that no item names now.
+
+        Entries of items that cannot be read are left out.
+        """
+        async for rows in self._pages(self._layout.entries, after):
+            parsed = [(row, name) for row in rows if (name := self._layout.parse(row.key)) is not None]
+            uneven = [(row, name) for row, name in parsed if self._is_uneven(name.pk)]
+            headers = await self._headers(name.pk for _, name in uneven)
+            stale = [row for row, name in uneven if not _names_entry(headers[name.pk], name)]
+            yield Slice(stale, len(rows), rows[-1].key.text)
+
+    async def dead_claims(self, after: str | None = None) -> AsyncIterator[Slice[FoundClaim]]:
+        """Yield the claims that no item names now, likewise; also those that were given back."""
+        async for rows in self._pages(self._layout.claims, after):
+            found = [
+                (one, one.claim)
+                for one in await self._find_claims(rows)
+                if isinstance(one.claim, Claim) and (not one.claim.pk or self._is_uneven(one.claim.pk))
+            ]
+            headers = await self._headers(claim.pk for _, claim in found if claim.pk)
+            index_of = self._layout.index_of
+            dead = [one for one, claim in found if not _names_claim(headers, index_of(one.row.key), claim)]
+            yield Slice(dead, len(rows), rows[-1].key.text)
+
+    async def is_there(self, key: Key) -> bool:
+        """Whether anything is stored under ``key``."""
+        try:
+            await self._storage.get(key)
+        except NotFoundError:
+            return False
+        return True
+
+    async def is_claimed(self, index: str, pk: str) -> bool:
+        """Whether a value is claimed for an item."""
+        key = self._layout.claim(index)
+        try:
+            return Claim.unpack(key, (await self._storage.get(key)).data).pk == pk
+        except (NotFoundError, CorruptionError):
+            return False
+
+    async def _pages(self, prefix: Key, after: str | None = None) -> AsyncIterator[tuple[Row, ...]]:
+        while True:
+            scan = await self._storage.scan(prefix, after=after)
+            if scan.rows:
+                yield scan.rows
+            if scan.after is None:
+                return
+            after = scan.after
+
+    async def _find_item(self, row: Row) -> FoundItem:
+        try:
+            return FoundItem(row, await self._committer.load(row.key))
+        except CorruptionError as error:
+            return FoundItem(row, error)
+
+    async def _find_claims(self, rows: Sequence[Row]) -> list[FoundClaim]:
+        async def find(row: Row) -> FoundClaim | None:
+            try:
+                entry = await self._storage.get(row.key)
+            except NotFoundError:
+                return None
+            try:
+                return FoundClaim(row, Claim.unpack(row.key, entry.data), entry.etag)
+            except CorruptionError as error:
+                return FoundClaim(row, error, entry.etag)
+
+        return [found for found in await map_bounded(find, rows, self._concurrency) if found is not None]
+
+    async def _headers(self, pks: Iterable[str]) -> dict[str, Header | CorruptionError | None]:
+        """Return the headers of live items by their primary keys."""
+
+        async def find(pk: str) -> Header | CorruptionError | None:
+            try:
+                stored = await self._committer.load(self._layout.item_of(pk))
+            except CorruptionError as error:
+                return error
+            return stored.header if stored is not None and stored.header.live else None
+
+        distinct = list(dict.fromkeys(pks))
+        return dict(zip(distinct, await map_bounded(find, distinct, self._concurrency), strict=True))
+
+    def _names(self, item: Key, header: Header) -> Iterable[tuple[str, str]]:
+        pk = self._layout.pk_of(item)
+        for index, rev in header.entries.items():
+            yield pk, self._layout.entry(index, pk, rev).text
+        for index in header.claims:
+            yield pk, self._layout.claim(index).text
+
+    def _add(self, pk: str, name: str, sign: int) -> None:
+        group = zlib.crc32(pk.encode()) % _GROUPS
+        digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+        self._sums[group] = (self._sums[group] + sign * digest) & _MASK
+
+    def _is_uneven(self, pk: str) -> bool:
+        return self._sums[zlib.crc32(pk.encode()) % _GROUPS] != 0
+
+
+def _names_entry(header: Header | CorruptionError | None, name: EntryName) -> bool:
+    """Whether an item names an entry; one that cannot be read may."""
+    if header is None:
+        return False
+    return isinstance(header, CorruptionError) or header.entries.get(name.index) == name.rev
+
+
+def _names_claim(headers: dict[str, Header | CorruptionError | None], index: str, claim: Claim) -> bool:
+    header = headers.get(claim.pk)
+    if header is None:
+        return False
+    return isinstance(header, CorruptionError) or index in header.claims

@@ -1,0 +1,176 @@
+"""A sweep: removes what crashes and removals left behind, while writers run.
+
+Garbage is what no live item names: index entries, claims, and tombstones themselves. It goes only when it is older, by
+the store's own clock, than the longest time in which a write that needs it could still arrive.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ssshelf._concurrency import map_bounded
+from ssshelf.commit import Committer
+from ssshelf.envelope import Stored
+from ssshelf.errors import ConflictError, UnsupportedError
+from ssshelf.keys import Key
+from ssshelf.maintenance.checkpoint import Checkpoint, Progress, Report
+from ssshelf.maintenance.survey import FoundClaim, FoundItem, Survey
+from ssshelf.storages.base import IfMatch, Row, delete_many
+
+__all__ = ["Sweep", "Swept"]
+
+_ROWS_PER_CHECKPOINT = 10_000
+_CLOCK_TICK_S = 1.0
+"""Stores round the time of an entry down to a second."""
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep removed.
+
+    Attributes:
+        items: How many items it looked at, tombstones included.
+        entries: Index entries removed.
+        tombstones: Tombstones removed.
+        claims: Claims to unique values removed.
+        too_young: How many entries, claims and tombstones no item names, which are left for a later sweep.
+    """
+
+    items: int = 0
+    entries: int = 0
+    tombstones: int = 0
+    claims: int = 0
+    too_young: int = 0
+
+
+class Sweep:
+    """One sweep; it goes on where an interrupted one stopped.
+
+    Args:
+        committer: Of the manager.
+        concurrency: Most requests at a time.
+        grace_s: How old garbage has to be; ``None`` for the least that is safe.
+        progress: Is told how far it is.
+    """
+
+    def __init__(self, committer: Committer, concurrency: int, grace_s: float | None, progress: Report | None) -> None:
+        self._committer = committer
+        self._storage = committer.storage
+        self._concurrency = concurrency
+        self._grace_s = _grace_s(committer, grace_s)
+        self._checkpoint = Checkpoint(self._storage, committer.layout.meta("sweep"))
+        self._progress = progress
+        self._swept = Swept()
+        self._survey = Survey(committer, concurrency)
+        self._before = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+    async def run(self) -> Swept:
+        """Sweep, and return what was removed, by the interrupted sweep too."""
+        first, after = await self._resume()
+        await self._save(first, after)
+        age = dt.timedelta(seconds=self._grace_s + _CLOCK_TICK_S)
+        self._before = await self._checkpoint.saved_at() - age
+        phases = (self._items, self._entries, self._claims, self._stale_entries, self._dead_claims)
+        for number, phase in enumerate(phases):
+            if number < first:
+                continue
+            done = saved = 0
+            async for count, last in phase(after if number == first else None):
+                done += count
+                if self._progress is not None:
+                    self._progress(Progress(phase.__name__.strip("_").replace("_", " "), done))
+                if done - saved >= _ROWS_PER_CHECKPOINT:
+                    await self._save(number, last)
+                    saved = done
+        await self._checkpoint.clear()
+        return self._swept
+
+    async def _resume(self) -> tuple[int, str | None]:
+        saved = await self._checkpoint.load()
+        if saved is None:
+            return 0, None
+        state, sums = saved
+        self._swept = Swept(**state["swept"])
+        self._survey = Survey(self._committer, self._concurrency, sums)
+        return state["phase"], state["after"]
+
+    async def _save(self, phase: int, after: str | None) -> None:
+        state: dict[str, Any] = {"phase": phase, "after": after, "swept": asdict(self._swept)}
+        await self._checkpoint.save(state, self._survey.sums)
+
+    async def _items(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+        async for items in self._survey.items(after):
+            self._swept.items += len(items)
+            dead = [item for item in items if isinstance(item.stored, Stored) and not item.stored.header.live]
+            # A tombstone that was written since it was listed has another etag, and an age that is not known.
+            listed = [item for item in dead if self._is_old(item.row) and _etag(item) == item.row.etag]
+            self._swept.too_young += len(dead) - len(listed)
+            self._swept.tombstones += sum(await map_bounded(self._bury, listed, self._concurrency))
+            yield len(items), items[-1].row.key.text
+
+    async def _entries(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+        async for rows in self._survey.entries(after):
+            yield len(rows), rows[-1].key.text
+
+    async def _claims(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+        async for claims in self._survey.claims(after):
+            if claims:
+                yield len(claims), claims[-1].row.key.text
+
+    async def _stale_entries(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+        if self._survey.is_even:
+            return
+        async for entries in self._survey.stale_entries(after):
+            # The only commit that could name them would have arrived by now: they are never needed again.
+            old = [row.key for row in entries.found if self._is_old(row)]
+            if old:
+                await delete_many(self._storage, old)
+            self._swept.entries += len(old)
+            self._swept.too_young += len(entries.found) - len(old)
+            yield entries.looked_at, entries.last
+
+    async def _dead_claims(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+        async for claims in self._survey.dead_claims(after):
+            old = [claim for claim in claims.found if self._is_old(claim.row) and claim.etag == claim.row.etag]
+            self._swept.too_young += len(claims.found) - len(old)
+            self._swept.claims += sum(await map_bounded(self._drop, old, self._concurrency))
+            yield claims.looked_at, claims.last
+
+    def _is_old(self, row: Row) -> bool:
+        return row.modified is not None and row.modified < self._before
+
+    async def _bury(self, item: FoundItem) -> bool:
+        return await self._remove(item.row.key, _etag(item))
+
+    async def _drop(self, claim: FoundClaim) -> bool:
+        return await self._remove(claim.row.key, claim.etag)
+
+    async def _remove(self, key: Key, etag: str | None) -> bool:
+        """Delete what is still as it was judged; where the store cannot do that, it stays."""
+        try:
+            await self._storage.delete(key, condition=IfMatch(etag or ""))
+        except (ConflictError, UnsupportedError):
+            return False
+        return True
+
+
+def _etag(item: FoundItem) -> str | None:
+    return item.stored.etag if isinstance(item.stored, Stored) else None
+
+
+def _grace_s(committer: Committer, wanted_s: float | None) -> float:
+    late_s, deadline_s = committer.storage.capabilities.late_s, committer.policy.deadline_s
+    if late_s is None and wanted_s is None:
+        msg = (
+            f"{committer.storage!r} accepts requests that were signed any time ago, so nobody knows when a write that "
+            "was given up can no longer arrive: give the grace_s that you know to be long enough"
+        )
+        raise UnsupportedError(msg)
+    least_s = deadline_s + (late_s or 0.0)
+    if wanted_s is not None and not wanted_s >= least_s:
+        msg = f"grace_s must be at least {least_s:g} here, not {wanted_s}: a write may still need what is younger"
+        raise ValueError(msg)
+    return least_s if wanted_s is None else wanted_s
