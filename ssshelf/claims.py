@@ -84,8 +84,12 @@ class Claims:
         self._fence = fence
         self._pauses = pauses
 
-    async def take(self, index: str, mine: Claim) -> None:
+    async def take(self, index: str, mine: Claim) -> bool:
         """Claim a value for an item that is not committed yet.
+
+        Returns:
+            Whether it may be given back by who does not commit: not when it was another writer's of the same item,
+            who may yet commit and name it.
 
         Raises:
             UniqueViolationError: A live item holds it.
@@ -100,19 +104,21 @@ class Claims:
         failure: Exception = ConflictError(key, None, None)
         condition: Condition | None = IfAbsent()
         seen: list[str] = []
+        inherited = False
         for pause in self._pauses():
             if pause:
                 await asyncio.sleep(pause)
             try:
                 if condition is not None:
                     await self._storage.put(key, mine.pack(), condition=condition)
-                    return
+                    return not inherited
             except (ConflictError, UnavailableError) as error:
                 failure = error
             try:
                 claim, etag = await self._find(key)
                 if claim == mine:  # an earlier attempt was applied
-                    return
+                    return not inherited
+                inherited = inherited or claim.pk == mine.pk
                 seen.append(etag)
                 condition = await self._condition(index, claim, mine, etag, patient=seen.count(etag) < _SIGHTINGS)
             except NotFoundError:

@@ -175,16 +175,17 @@ class Committer:
             outcome = await self._commit_point(transaction, await self._rest(transaction), started)
             if not _hindered_by_a_claim(transaction, outcome):
                 return outcome
+        fresh: dict[str, Claim] = {}
         try:
-            await map_bounded(lambda prepare: prepare(), self._preparations(transaction), self._concurrency)
+            await map_bounded(lambda prepare: prepare(), self._preparations(transaction, fresh), self._concurrency)
             outcome = await self._commit_point(transaction, None, started)
         except CommitUnknownError:
             raise  # entries and claims may be needed: they are for a sweep to judge
         except ShelfError:  # which says for certain that nothing was committed; nothing else does
-            await self._discard(transaction.adds, transaction.claims, transaction.header.rev)
+            await self._discard(transaction.adds, fresh, transaction.header.rev)
             raise
         if isinstance(outcome, Lost):
-            await self._discard(transaction.adds, transaction.claims, transaction.header.rev)
+            await self._discard(transaction.adds, fresh, transaction.header.rev)
         else:
             await self._discard(transaction.drops, transaction.releases, transaction.header.rev)
         return outcome
@@ -239,10 +240,20 @@ class Committer:
             releases={index: Claim(pk, old) for index, old in held.items() if index not in unique},
         )
 
-    def _preparations(self, transaction: _Transaction) -> list[Callable[[], Awaitable[object]]]:
-        """Return what has to be done before the commit point, in any order."""
+    def _preparations(
+        self, transaction: _Transaction, fresh: dict[str, Claim]
+    ) -> list[Callable[[], Awaitable[object]]]:
+        """Return what has to be done before the commit point, in any order.
+
+        Claims that may be given back if there is no commit are added to ``fresh``.
+        """
         entries = [partial(self.storage.put, key, b"") for key in transaction.adds]
-        return [*entries, *(partial(self._claims.take, index, claim) for index, claim in transaction.claims.items())]
+
+        async def take(index: str, claim: Claim) -> None:
+            if await self._claims.take(index, claim):
+                fresh[index] = claim
+
+        return [*entries, *(partial(take, index, claim) for index, claim in transaction.claims.items())]
 
     async def _rest(self, transaction: _Transaction) -> list[Operation]:
         """Return all of a transaction but the item, for a store that does it at once."""
