@@ -247,7 +247,10 @@ class Committer:
     def _preparations(
         self, transaction: _Transaction, fresh: dict[str, Claim]
     ) -> list[Callable[[], Awaitable[object]]]:
-        """Return what has to be done before the commit point, in any order."""
+        """Return what has to be done before the commit point, in any order.
+
+        Claims that may be given back if there is no commit are added to ``fresh``.
+        """
         entries = [partial(self.storage.put, key, b"") for key in transaction.adds]
 
         async def take(index: str, claim: Claim) -> None:

@@ -287,6 +287,19 @@ async def test_a_lost_race_for_an_item_frees_what_it_had_claimed() -> None:
     assert set(await claimed(storage)) == {"unique!/users!/by-email!/a=40x!"}
 
 
+async def test_a_lost_race_for_an_item_leaves_the_winner_its_value() -> None:
+    storage = MemoryStorage(transactions=False)
+    users = Users(storage)
+    rev = await users.add_item(user("ada", "a@x"))
+    await users.update_item("ada", lambda item: item.update(phones=["1"]))
+
+    with pytest.raises(ConflictError):
+        await users.replace_item(user("ada", "a@x", phones=["1"]), expect=rev)
+
+    with pytest.raises(UniqueViolationError):
+        await users.insert_item(user("eve", "e@x", phones=["1"]))
+
+
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.ANSWER_LOST, Fault.UNSENT], ids=str)
 async def test_a_claim_whose_answer_is_missing_is_claimed_once(fault: Fault) -> None:
     storage = MemoryStorage(transactions=False)
