@@ -40,12 +40,14 @@ class Draft:
         indexes: The index keys it is to be listed under, as ``EntryName.index``.
         unique: Those of them that no other item may have.
         content_type: The media type of the document.
+        afresh: Make all entries and claims anew, also those that there are according to the item.
     """
 
     body: bytes
     indexes: frozenset[str]
     unique: frozenset[str] = frozenset()
     content_type: str = ""
+    afresh: bool = False
 
     def is_listed_by(self, header: Header) -> bool:
         """Whether an item has just these index keys, and claims just these unique values."""
@@ -218,8 +220,8 @@ class Committer:
         n = before.n + 1
         rev = new_rev(n, self.policy.dice.getrandbits(64))
         lineage = (before.rev, *before.lineage)[:LINEAGE] if base else ()
-        named = before.entries  # a tombstone's are none: they may be gone, so nothing carries them forward
-        held = before.claims
+        # A tombstone names no entries, since they may be gone, so that nothing carries them forward.
+        named, held = (before.entries, before.claims) if not (draft and draft.afresh) else ({}, {})
         wanted = sorted(draft.indexes) if draft else []  # an order that is the same in every process
         unique = sorted(draft.unique) if draft else []
         header = Header(
@@ -239,9 +241,13 @@ class Committer:
             base,
             Put(item, data, IfMatch(base.etag) if base else IfAbsent()),
             adds=[self.layout.entry(index, pk, rev) for index in wanted if index not in named],
-            drops=[self.layout.entry(index, pk, old) for index, old in named.items() if index not in wanted],
+            drops=[
+                self.layout.entry(index, pk, old)
+                for index, old in before.entries.items()
+                if header.entries.get(index) != old
+            ],
             claims={index: Claim(pk, rev) for index in unique if index not in held},
-            releases={index: Claim(pk, old) for index, old in held.items() if index not in unique},
+            releases={index: Claim(pk, old) for index, old in before.claims.items() if index not in unique},
         )
 
     def _preparations(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ssshelf.keys import Key
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import Capabilities, Storage
 from ssshelf.storages.counting import CountingStorage
 from ssshelf.storages.faulty import FaultyStorage
 from ssshelf.storages.memory import MemoryStorage
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.s3 import S3Storage
 from ssshelf.storages.sqlite import SQLiteStorage
+from ssshelf.storages.wrapper import WrapperStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-__all__ = ["ALL", "BUCKET", "SHELVES", "open_named", "s3_storage"]
+__all__ = ["ALL", "BUCKET", "SHELVES", "LimitedStorage", "open_named", "s3_storage"]
 
 BUCKET = "ssshelf-tests"
 ceph = pytest.mark.ceph
@@ -30,6 +32,18 @@ SHELVES = ["memory", "memory-plain", "sqlite", "moto", pytest.param("ceph", mark
 
 WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
 ALL = [*SHELVES, *WRAPPERS]
+
+
+class LimitedStorage(WrapperStorage):
+    """A storage that says of itself what a test wants it to."""
+
+    def __init__(self, inner: Storage, **capabilities: Any) -> None:
+        super().__init__(inner)
+        self._said = capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return dataclasses.replace(self.inner.capabilities, **self._said)
 
 
 @contextlib.asynccontextmanager

@@ -8,8 +8,7 @@ from typing import Generic, TypeVar
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog, ListingError
-from ssshelf.commit import Draft, Lost
-from ssshelf.envelope import Header, Stored
+from ssshelf.commit import Lost
 from ssshelf.errors import ConflictError, CorruptionError, UniqueViolationError
 from ssshelf.keys import Key
 from ssshelf.maintenance.checkpoint import Checkpoint, Progress, Report
@@ -117,10 +116,10 @@ class Reindex(Generic[T]):
             for _ in self._committer.policy.conflict_pauses():
                 if stored is None or not stored.header.live:
                     return False
-                draft = self._catalog.redraft(key, stored)
-                if self._is_listed(stored.header, draft):
+                draft = replace(self._catalog.redraft(key, stored), afresh=self._force)
+                if draft.is_listed_by(stored.header) and not self._force:
                     return False
-                outcome = await self._committer.commit(key, self._base(stored), draft)
+                outcome = await self._committer.commit(key, stored, draft)
                 if not isinstance(outcome, Lost):
                     return True
                 stored = outcome.current
@@ -130,12 +129,3 @@ class Reindex(Generic[T]):
                 self._errors.append((key, error))
             return False
         raise ConflictError(key, None, stored.header.rev if stored else None)
-
-    def _is_listed(self, header: Header, draft: Draft) -> bool:
-        return draft.is_listed_by(header) and not self._force
-
-    def _base(self, stored: Stored) -> Stored:
-        if not self._force:
-            return stored
-        # Nothing that it names counts as being there, so all is made anew.
-        return replace(stored, header=replace(stored.header, entries={}, claims={}))

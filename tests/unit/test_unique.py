@@ -21,6 +21,7 @@ from ssshelf import (
 from ssshelf.claims import Claim
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import CountingStorage, CrashError, Fault, FaultyStorage, Request, fail_at
+from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
     from ssshelf.storages.base import Storage
@@ -180,14 +181,7 @@ async def test_a_claim_of_an_item_that_never_was_is_taken_over() -> None:
 
 
 async def test_a_store_without_conditional_deletions_keeps_claims_of_nobody() -> None:
-    class Keeping(CountingStorage):
-        @property
-        def capabilities(self) -> Any:
-            import dataclasses  # noqa: PLC0415
-
-            return dataclasses.replace(super().capabilities, conditional_delete=False)
-
-    storage = Keeping(MemoryStorage(transactions=False))
+    storage = LimitedStorage(MemoryStorage(transactions=False), conditional_delete=False)
     users = Users(storage)
     await users.add_item(user("ada", "a@x"))
     await users.remove_item("ada")
