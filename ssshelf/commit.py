@@ -190,11 +190,27 @@ class Committer:
         except ShelfError:  # which says for certain that nothing was committed; nothing else does
             await self._discard(transaction.adds, fresh, transaction.header.rev)
             raise
-        if isinstance(outcome, Lost):
-            await self._discard(transaction.adds, fresh, transaction.header.rev)
-        else:
-            await self._discard(transaction.drops, transaction.releases, transaction.header.rev)
+        if isinstance(outcome, Revision):
+            await self._discard(transaction.drops, transaction.releases, outcome)
+            return outcome
+        current = outcome.current
+        if base is None and draft is not None and current is not None and not current.header.live:
+            outcome = await self._commit_over(item, current, draft, transaction.header.rev)
+        await self._discard(transaction.adds, fresh, transaction.header.rev)
         return outcome
+
+    async def _commit_over(self, item: Key, tombstone: Stored, draft: Draft, rev: str) -> Revision | Lost:
+        """Commit over the tombstone that an insert, ``rev``, was refused for.
+
+        A late repetition of that insert would succeed if the tombstone was swept in the meantime, so it is not over
+        before something else is there.
+        """
+        try:
+            return await self.commit(item, tombstone, draft)
+        except CommitUnknownError:
+            raise
+        except ShelfError as error:
+            raise CommitUnknownError(item, rev) from error
 
     async def was_committed(self, item: Key, rev: str) -> bool:
         """Return whether the commit ``rev`` was applied to ``item``; one that was not never will be.

@@ -11,7 +11,7 @@ import orjson
 
 from ssshelf.errors import NotFoundError, UnsupportedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import Row, Storage
+from ssshelf.storages.base import Storage
 
 __all__ = ["Checkpoint", "Progress", "Report"]
 
@@ -48,7 +48,7 @@ class Checkpoint:
         self._key = key
 
     async def load(self) -> tuple[dict[str, Any], bytes] | None:
-        """Return what was saved last; ``None`` if nothing was, or nothing that can be read.
+        """Return what was saved last; ``None`` if the job is finished, or nothing can be read.
 
         Cost:
             1 get.
@@ -57,7 +57,7 @@ class Checkpoint:
             entry = await self._storage.get(self._key)
             line, _, data = entry.data.partition(b"\n")
             state = orjson.loads(line)
-            return (state, data) if state.pop("ssshelf") == _FORMAT_VERSION else None
+            return (state, data) if state.pop("ssshelf") == _FORMAT_VERSION and "finished" not in state else None
         except (NotFoundError, orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             return None
 
@@ -69,13 +69,13 @@ class Checkpoint:
         """
         await self._storage.put(self._key, orjson.dumps({"ssshelf": _FORMAT_VERSION, **state}) + b"\n" + data)
 
-    async def clear(self) -> None:
-        """Forget it.
+    async def finish(self) -> None:
+        """Forget it, but for that the job came to its end.
 
         Cost:
-            1 deletion.
+            1 put.
         """
-        await self._storage.delete(self._key)
+        await self.save({"finished": True})
 
     async def saved_at(self) -> dt.datetime:
         """Return when it was saved last, by the store's own clock.
@@ -87,7 +87,7 @@ class Checkpoint:
             1 scan.
         """
         scan = await self._storage.scan(Key(*self._key.parts[:-1]))
-        rows: list[Row] = [row for row in scan.rows if row.key == self._key]
+        rows = [row for row in scan.rows if row.key == self._key]
         if not rows or rows[0].modified is None:
             msg = f"{self._storage!r} does not say when an entry was written, so the age of garbage is unknown"
             raise UnsupportedError(msg)

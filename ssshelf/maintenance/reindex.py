@@ -89,7 +89,7 @@ class Reindex(Generic[T]):
             await self._checkpoint.save({"target": self._target, "after": after, "counts": self._counts})
         if not self._counts["failed"]:
             await record_versions(self._storage, self._layout, self._versions)
-        await self._checkpoint.clear()
+        await self._checkpoint.finish()
         return self.report
 
     @property

@@ -85,7 +85,7 @@ class Sweep:
                 if done - saved >= _ROWS_PER_CHECKPOINT:
                     await self._save(number, last)
                     saved = done
-        await self._checkpoint.clear()
+        await self._checkpoint.finish()
         return self._swept
 
     async def _resume(self) -> tuple[int, str | None]:

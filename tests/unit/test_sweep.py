@@ -95,7 +95,7 @@ async def test_garbage_goes_when_it_is_old_enough(dated: Storage, clock: Clock) 
     assert early == at_the_deadline == Swept(items=4, too_young=6)
     assert late == Swept(items=4, entries=2, tombstones=1, claims=3)
     assert (await notes.verify()).is_clean
-    assert {key.split("!/")[0] for key in await stored(dated)} == {"items", "collections", "unique"}
+    assert {key.split("!/")[0] for key in await stored(dated)} == {"items", "collections", "unique", "meta"}
     assert len(list(await notes.by_tag.get_items())) == 6
 
 
@@ -180,7 +180,7 @@ async def test_what_an_unreadable_item_may_need_stays(dated: Storage, clock: Clo
     swept = await notes.sweep()
 
     assert swept == Swept(items=1)
-    assert await stored(dated) == before
+    assert await stored(dated) - {"meta!/notes!/sweep!"} == before
 
 
 async def test_an_item_that_comes_back_during_the_sweep_stays(clock: Clock) -> None:
@@ -213,7 +213,6 @@ async def test_a_crash_at_any_request_is_made_good_by_the_next_sweep(clock: Cloc
             assert (await notes.verify()).is_sound
             await notes.sweep()
             assert (await notes.verify()).is_clean
-            assert not any(key.startswith("meta") for key in await stored(storage))
         else:
             return
     pytest.fail("it never came to its end")
@@ -265,4 +264,4 @@ async def test_another_manager_s_things_stay(dated: Storage, clock: Clock) -> No
 
     await Notes(dated).sweep()
 
-    assert await stored(dated) == before
+    assert await stored(dated) - {"meta!/notes!/sweep!"} == before
