@@ -5,10 +5,10 @@ INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ceph install format lint types layers unit examples bench changelog clean
+.PHONY: help demo test test-servers install format lint types layers unit examples bench changelog clean
 
 help:  ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
 
 demo: install  ## Show what the library does, on an embedded database
 	$(BIN)/python examples/installed_packages.py
@@ -16,9 +16,9 @@ demo: install  ## Show what the library does, on an embedded database
 test: lint types layers  ## Run everything CI runs; README, docs and examples are tests, too
 	$(PYTEST) --cov
 
-test-ceph: install  ## Run the tests that need a real S3: installs and starts Ceph (root on Debian)
-	tests/servers/ceph.sh install
-	$(PYTEST) -m ceph
+test-servers: install  ## Run the tests that need a real S3: installs and starts Ceph 20, Ceph 16, s3rver (root on Debian)
+	tests/servers/install.sh
+	$(PYTEST) -m "ceph or servers"
 
 install: $(INSTALLED)  ## Make .venv, with the library and its tools
 

@@ -12,13 +12,13 @@ from ssshelf.catalog import Catalog
 from ssshelf.collections import Collection, Reader
 from ssshelf.commit import Committer, Draft, Lost, Revision
 from ssshelf.envelope import Stored
-from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError, UnsupportedError
+from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text
 from ssshelf.keys import Key
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Maintained
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import Storage, check_holds_items
 
 __all__ = ["CManager"]
 
@@ -37,7 +37,7 @@ class CManager(Maintained[T]):
         retries: How long and how often writes are tried.
 
     Raises:
-        UnsupportedError: The store has no conditional writes, without which nothing here could be promised.
+        UnsupportedError: The store ignores conditions of writes, or lists out of order; nothing could be promised.
     """
 
     item_manager: IManager[T]
@@ -64,9 +64,7 @@ class CManager(Maintained[T]):
         if isinstance(storage, str):
             msg = f"{type(self).__qualname__} takes a storage: open_storage(url) makes one of a URL"
             raise TypeError(msg)
-        if not storage.capabilities.conditional_put:
-            msg = f"{storage!r} does not honour conditional writes: writers would overwrite each other unseen"
-            raise UnsupportedError(msg)
+        check_holds_items(storage)
         if concurrency < 1:
             msg = f"concurrency must be at least 1, not {concurrency}"
             raise ValueError(msg)

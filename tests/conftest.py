@@ -17,13 +17,13 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from tests.storages import SHELVES, open_named
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from ssshelf.storages.base import Storage
 
 pytest.register_assert_rewrite("ssshelf.testing")
 
-CEPH = Path(__file__).parent / "servers" / "ceph.sh"
+SERVERS = Path(__file__).parent / "servers"
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -61,32 +61,60 @@ def blockbuster() -> Iterator[BlockBuster]:
 @pytest.fixture(scope="session")
 def moto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of moto: a quick S3 that is no reference for races, sizes and credentials."""
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]
+    with _served(command, tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def s3rver_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of s3rver, which ignores every condition."""
+    directory = tmp_path_factory.mktemp("s3rver")
+    with _served([SERVERS / "s3rver.sh", "run", directory], directory) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ceph_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of a Ceph RADOS Gateway 20: the S3 of record."""
+    if url := os.environ.get("SSSHELF_CEPH_URL"):
+        yield url
+        return
+    with _ceph("20", tmp_path_factory.mktemp("ceph")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ceph16_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of a Ceph RADOS Gateway 16: unquoted ETags, and deletions that ignore conditions."""
+    with _ceph("16", tmp_path_factory.mktemp("ceph16")) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _ceph(version: str, directory: Path) -> Iterator[str]:
+    script, environment = SERVERS / "ceph.sh", {**os.environ, "CEPH_VERSION": version}
+    port, monitor_port = _free_ports(2)
+    subprocess.run([script, "up", directory, str(port), str(monitor_port)], check=True, env=environment)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        subprocess.run([script, "down", directory], check=True, env=environment)
+
+
+@contextlib.contextmanager
+def _served(command: Sequence[str | Path], directory: Path) -> Iterator[str]:
+    """Run a server whose command ends in the port."""
     (port,) = _free_ports(1)
-    log = tmp_path_factory.mktemp("moto") / "log"
+    log = directory / "log"
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        server = subprocess.Popen([*command, str(port)], stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait_for(server, port, log)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait()
-
-
-@pytest.fixture(scope="session")
-def ceph_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the URL of a Ceph RADOS Gateway: the S3 of record, for tests marked ``ceph``."""
-    if url := os.environ.get("SSSHELF_CEPH_URL"):
-        yield url
-        return
-    directory = tmp_path_factory.mktemp("ceph")
-    port, monitor_port = _free_ports(2)
-    subprocess.run([CEPH, "up", directory, str(port), str(monitor_port)], check=True)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        subprocess.run([CEPH, "down", directory], check=True)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -22,16 +22,25 @@ from ssshelf.storages.wrapper import WrapperStorage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-__all__ = ["ALL", "BUCKET", "SHELVES", "LimitedStorage", "open_named", "s3_storage"]
+    from ssshelf.storages.probe import Probe
+
+__all__ = ["ALL", "BUCKET", "SERVERS", "SHELVES", "LimitedStorage", "open_named", "s3_storage", "unknown_s3_storage"]
 
 BUCKET = "ssshelf-tests"
 ceph = pytest.mark.ceph
+servers = pytest.mark.servers
 
-SHELVES = ["memory", "memory-plain", "sqlite", "moto", pytest.param("ceph", marks=ceph)]
+SERVERS = ["moto", pytest.param("ceph", marks=ceph), pytest.param("ceph16", marks=servers)]
+"""Those that speak S3 and honour conditions."""
+
+SHELVES = ["memory", "memory-plain", "sqlite", *SERVERS]
 """Those that differ in what a manager can rely on."""
 
 WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
 ALL = [*SHELVES, *WRAPPERS]
+
+
+_probes: dict[str, Probe] = {}
 
 
 class LimitedStorage(WrapperStorage):
@@ -48,18 +57,30 @@ class LimitedStorage(WrapperStorage):
 
 @contextlib.asynccontextmanager
 async def s3_storage(url: str) -> AsyncIterator[S3Storage]:
-    """Open a new, empty part of the tests' bucket on the server at ``url``."""
-    options = {"endpoint_url": url, "region_name": "us-east-1", "addressing_style": "path"}
-    async with S3Storage(BUCKET, f"tests/{uuid.uuid4().hex}", **options) as storage:  # type: ignore[arg-type]
+    """Open a new, empty part of the tests' bucket on the server at ``url``; the server is probed for the first one."""
+    if url not in _probes:
+        async with unknown_s3_storage(url) as storage:
+            _probes[url] = await storage.probe()
+    async with unknown_s3_storage(url) as storage:
+        storage._trust.learn(_probes[url])
+        yield storage
+
+
+@contextlib.asynccontextmanager
+async def unknown_s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storage]:
+    """Open a new, empty part of the tests' bucket, of which the storage knows nothing yet."""
+    settings = {"endpoint_url": url, "region_name": "us-east-1", "addressing_style": "path", **options}
+    async with S3Storage(BUCKET, f"tests/{uuid.uuid4().hex}", **settings) as storage:
         client = await storage._pool.get()
-        await client.create_bucket(Bucket=BUCKET)
+        with contextlib.suppress(client.exceptions.BucketAlreadyExists):
+            await client.create_bucket(Bucket=BUCKET)
         yield storage
 
 
 @contextlib.asynccontextmanager
 async def open_named(name: str, request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
     """Open the storage with this name, empty."""
-    if name in ("moto", "ceph"):
+    if name in ("moto", "ceph", "ceph16"):
         async with s3_storage(request.getfixturevalue(f"{name}_url")) as storage:
             yield storage
         return

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from ssshelf.errors import KeyTooLongError
+from ssshelf.errors import KeyTooLongError, UnsupportedError
 from ssshelf.keys import MAX_KEY_BYTES, Key
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+    from ssshelf.storages.probe import Probe
 
 __all__ = [
     "MAX_SCAN_ROWS",
@@ -32,6 +34,7 @@ __all__ = [
     "Scan",
     "Storage",
     "atomic_batch",
+    "check_holds_items",
     "check_limit",
     "content_etag",
     "delete_many",
@@ -117,6 +120,8 @@ class Capabilities:
         persistent: Whether what was written outlives the storage object.
         late_s: For how many seconds after its sender gave up a write may still be applied: 0.0 where a write that
             was given up is not applied later; ``None`` when nobody knows.
+        ordered_scan: Lists in key order, from right behind ``after``, no more than asked for.
+        advice: What a probe found wrong with the store, and what to do about it.
     """
 
     conditional_put: bool = True
@@ -126,6 +131,8 @@ class Capabilities:
     max_value_bytes: int | None = None
     persistent: bool = True
     late_s: float | None = 0.0
+    ordered_scan: bool = True
+    advice: str = ""
 
     def check_key(self, key: Key) -> None:
         """Refuse a key that is too long, before anything is sent.
@@ -209,6 +216,23 @@ class Storage(Protocol):
             limit: Most rows, 1 to 1000. There may be fewer although more follow; only ``Scan.after`` tells.
         """
 
+    async def probe(self, *, fresh: bool = True) -> Probe:
+        """Find out what the store really does, by asking it; from then on ``capabilities`` tell it.
+
+        Args:
+            fresh: Whether to ask again although the answers are known, or remembered in the store.
+
+        Raises:
+            UnavailableError: The store did not answer; nothing was found out.
+
+        Cost:
+            Some 30 requests, of which those that do not depend on each other are sent at once.
+        """
+        from ssshelf.storages.probe import ask  # noqa: PLC0415  which asks what this module defines
+
+        del fresh  # for storages that remember
+        return await ask(self)
+
     @abstractmethod
     async def aclose(self) -> None:
         """Release what the storage holds; closing twice is not an error."""
@@ -281,6 +305,19 @@ def prefix_range(prefix: Key, after: str | None, before: str | None) -> tuple[st
 def utc_now() -> dt.datetime:
     """Return the present time; the clock of storages that date their own entries, unless they are given another."""
     return dt.datetime.now(dt.UTC)  # noqa: TID251  the one place
+
+
+def check_holds_items(storage: Storage) -> None:
+    """Refuse a storage on which writers of items would overwrite each other unseen, or readers miss some.
+
+    Raises:
+        UnsupportedError: The store ignores conditions, or does not list in order; the message says what to do.
+    """
+    known = storage.capabilities
+    if not (known.conditional_put and known.ordered_scan):
+        reason = known.advice or "it does not honour conditional writes, or does not list in the order of keys"
+        msg = f"{storage!r} cannot hold items safely: {reason}"
+        raise UnsupportedError(msg)
 
 
 def check_limit(limit: int) -> None:

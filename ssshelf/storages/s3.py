@@ -26,12 +26,15 @@ from ssshelf.storages.urls import StorageURL, environment_url
 try:
     from ssshelf.storages._s3_client import ClientPool, S3Options
     from ssshelf.storages._s3_errors import code_error, mapped
+    from ssshelf.storages._s3_trust import Trust
 except ModuleNotFoundError as error:
     msg = f"S3Storage needs {error.name}: pip install 'ssshelf[s3]'"
     raise ModuleNotFoundError(msg, name=error.name) from error
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
+
+    from ssshelf.storages.probe import Probe
 
 __all__ = ["S3Options", "S3Storage"]
 
@@ -60,8 +63,13 @@ class S3Storage(Storage):
         options: Region, endpoint, credentials, time limits: see ``S3Options``. Without credentials, botocore's
             usual chain finds them: environment, profile, role.
 
+    The first conditional write to another store than AWS finds out whether the store honours conditions, and adapts
+    to how it wants them written; where it ignores them, conditional writes raise ``UnsupportedError``. What was found
+    is remembered in the bucket, under ``meta!/probe!``; ``probe`` asks again.
+
     Cost:
-        One request for each call; ``delete_many`` one for each 1,000 keys.
+        One request for each call; ``delete_many`` one for each 1,000 keys. The first conditional write to another
+        store than AWS costs a get more, and the very first in a bucket and prefix some 30 requests more.
     """
 
     def __init__(
@@ -83,10 +91,12 @@ class S3Storage(Storage):
         self._retries = retries or RetryPolicy()
         self._pool = ClientPool(session, client, concurrency, options)
         self._closed = False
-        self._capabilities = Capabilities(
-            max_key_bytes=MAX_KEY_BYTES - len(self._root.encode()),
-            max_value_bytes=_LARGEST_PUT_BYTES,
-            late_s=_LATE_S,
+        self._trust = Trust(
+            Capabilities(
+                max_key_bytes=MAX_KEY_BYTES - len(self._root.encode()),
+                max_value_bytes=_LARGEST_PUT_BYTES,
+                late_s=_LATE_S,
+            )
         )
 
     @classmethod
@@ -97,22 +107,24 @@ class S3Storage(Storage):
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._capabilities
+        return self._trust.capabilities
 
     async def get(self, key: Key) -> Entry:
-        if len(key.text) > self._capabilities.max_key_bytes:  # S3 would call the request malformed
+        if len(key.text) > self.capabilities.max_key_bytes:  # S3 would call the request malformed
             raise NotFoundError(key)
         return await self._retries.repeat(lambda: self._get(key))
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
-        self._capabilities.check_entry(key, data)
+        self.capabilities.check_entry(key, data)
         if condition is not None:
-            return await self._put(key, data, condition)
+            await self._trust.check(self)
+            return await self._put(key, data, condition, etag_quoted=self._trust.etag_quoted)
         return await self._retries.repeat(lambda: self._put(key, data, None))
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         if condition is not None:
-            await self._delete(key, condition)
+            await self._trust.check(self, deletes=True)
+            await self._delete(key, condition, etag_quoted=self._trust.etag_quoted)
         else:
             await self._retries.repeat(lambda: self._delete(key, None))
 
@@ -127,6 +139,9 @@ class S3Storage(Storage):
         check_limit(limit)
         return await self._retries.repeat(lambda: self._scan(prefix, after or "", before, limit))
 
+    async def probe(self, *, fresh: bool = True) -> Probe:
+        return await (self._trust.asked(self) if fresh else self._trust.known(self))
+
     async def aclose(self) -> None:
         self._closed = True
         await self._pool.aclose()
@@ -139,19 +154,21 @@ class S3Storage(Storage):
                 data = await body.read()
         return Entry(data, answer["ETag"].strip('"'))
 
-    async def _put(self, key: Key, data: bytes, condition: Condition | None) -> str:
+    async def _put(self, key: Key, data: bytes, condition: Condition | None, *, etag_quoted: bool = True) -> str:
         client = await self._client()
         with mapped(self.bucket, key, condition):
             answer = await client.put_object(
-                Bucket=self.bucket, Key=self._root + key.text, Body=data, **_header(condition)
+                Bucket=self.bucket, Key=self._root + key.text, Body=data, **_header(condition, etag_quoted=etag_quoted)
             )
         return str(answer["ETag"]).strip('"')
 
-    async def _delete(self, key: Key, condition: IfMatch | None) -> None:
+    async def _delete(self, key: Key, condition: IfMatch | None, *, etag_quoted: bool = True) -> None:
         client = await self._client()
         try:
             with mapped(self.bucket, key, condition):
-                await client.delete_object(Bucket=self.bucket, Key=self._root + key.text, **_header(condition))
+                await client.delete_object(
+                    Bucket=self.bucket, Key=self._root + key.text, **_header(condition, etag_quoted=etag_quoted)
+                )
         except NotFoundError:  # some stores say so; it is what was wanted
             return
 
@@ -197,12 +214,12 @@ class S3Storage(Storage):
             warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
 
 
-def _header(condition: Condition | None) -> dict[str, str]:
+def _header(condition: Condition | None, *, etag_quoted: bool) -> dict[str, str]:
     if condition is None:
         return {}
     if isinstance(condition, IfAbsent):
         return {"IfNoneMatch": "*"}
-    return {"IfMatch": f'"{condition.etag}"'}
+    return {"IfMatch": f'"{condition.etag}"' if etag_quoted else condition.etag}
 
 
 def _settings(url: str, prefix: str, options: S3Options) -> tuple[str, str, S3Options]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ssshelf.errors import UnsupportedError
 from ssshelf.keys import Key
@@ -18,6 +19,9 @@ from ssshelf.storages.base import (
     atomic_batch,
     delete_many,
 )
+
+if TYPE_CHECKING:
+    from ssshelf.storages.probe import Probe
 
 __all__ = ["WrapperStorage"]
 
@@ -61,6 +65,9 @@ class WrapperStorage(Storage):
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         await delete_many(self.inner, keys)
+
+    async def probe(self, *, fresh: bool = True) -> Probe:
+        return await self.inner.probe(fresh=fresh)
 
     async def aclose(self) -> None:
         await self.inner.aclose()

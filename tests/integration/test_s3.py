@@ -16,6 +16,7 @@ import pytest
 from aiobotocore.session import get_session
 
 from ssshelf import DeniedError, Key, NotFoundError, RetryPolicy, S3Storage, ShelfError, UnavailableError
+from ssshelf.storages._s3_trust import AS_DOCUMENTED
 from ssshelf.storages.base import IfAbsent, IfMatch
 from tests.bookmarks import Bookmarks, assert_in_step, bookmark
 from tests.storages import BUCKET, s3_storage
@@ -23,6 +24,7 @@ from tests.storages import BUCKET, s3_storage
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+ATTEMPTS = 3
 KEY = Key("a")
 
 
@@ -36,7 +38,7 @@ class ScriptedS3:
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = re.search(r"(?i)content-length: (\d+)", head)
@@ -50,7 +52,6 @@ class ScriptedS3:
                 writer.write(answer)
                 if b"Connection: close" in answer:
                     break
-        writer.close()
 
 
 def http(status: int, body: str = "", **headers: str) -> bytes:
@@ -79,9 +80,11 @@ def storage_at(url: str, prefix: str = "tests", **options: Any) -> S3Storage:
         "endpoint_url": url,
         "addressing_style": "path",
         "region_name": "us-east-1",
-        "retries": RetryPolicy(attempts=3, base_s=0.001),
+        "retries": RetryPolicy(attempts=ATTEMPTS, base_s=0.001),
     }
-    return S3Storage(BUCKET, prefix, **{**settings, **options})
+    storage = S3Storage(BUCKET, prefix, **{**settings, **options})
+    storage._trust.learn(AS_DOCUMENTED)  # test_s3_trust.py is about those of which nothing is known
+    return storage
 
 
 async def test_a_conditional_write_is_sent_once_even_on_a_broken_connection() -> None:

@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
-# A single-node Ceph 20 with its RADOS Gateway: a real S3 to test against, on loopback and in memory.
+# A single-node Ceph with its RADOS Gateway: a real S3 to test against, on loopback and in memory.
 #
 #   ceph.sh install                         put Ceph into a chroot in the cache: once, half a minute, 700 MB
 #   ceph.sh up DATA_DIR PORT [MON_PORT]     start it, empty; access key "test", secret "testtest"; MON_PORT is PORT + 1
 #   ceph.sh down DATA_DIR                   end it, and with it all that was stored
 #
-# Needs root and apt-get. Ceph before version 20 ignores the condition of a DELETE, hence the packages of Debian sid.
-# A cluster lives in mount and PID namespaces of its own: nobody else sees its mounts, and it ends as a whole.
+# CEPH_VERSION=20 is the default, and 16 an older one, which wants the ETag of If-Match without quotes and ignores the
+# condition of a DELETE. Needs root and apt-get. A cluster lives in mount and PID namespaces of its own: nobody else
+# sees its mounts, and it ends as a whole.
 set -euo pipefail
 
+version=${CEPH_VERSION:-20}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ssshelf
-root=$cache/ceph-20
+root=$cache/ceph-$version
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+declare -A suites=([16]=bookworm [20]=sid) # the releases of Debian that have them
 
 fail() { echo "ceph.sh: $*" >&2; exit 1; }
 
 install() {
+  [ -n "${suites[$version]:-}" ] || fail "there is a Ceph ${!suites[*]}, not $version"
   [ "$(id -u)" = 0 ] || fail "Ceph needs root, to be installed and to run"
   command -v apt-get >/dev/null || fail "Ceph is installed from Debian packages, and there is no apt-get here"
   unshare --mount --pid --fork true 2>/dev/null || fail "Ceph runs in namespaces of its own, and this system refuses them"
@@ -26,7 +30,7 @@ install() {
   # Only a complete chroot gets the final name. A mirror frozen in time serves a sid whose Release file has expired.
   rm -rf --one-file-system "$root.part"
   mmdebstrap --quiet --variant=essential --mode=root --include=radosgw,ceph-mon,ceph-osd,ceph-base,ceph-common \
-    --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' sid "$root.part" "$mirror" ||
+    --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' "${suites[$version]}" "$root.part" "$mirror" ||
     fail "mmdebstrap cannot install Ceph from $mirror"
   mv "$root.part" "$root"
 }
