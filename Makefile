@@ -1,11 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
+SEEDS ?= 20000
+FIRST ?= 0
 # The stamp names the interpreter, so that another PYTHON makes another environment.
 INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers install format lint types layers unit examples bench changelog clean
+.PHONY: help demo test test-servers simulate install format lint types layers unit examples bench changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -19,6 +21,9 @@ test: lint types layers  ## Run everything CI runs; README, docs and examples ar
 test-servers: install  ## Run the tests that need a real S3: installs and starts Ceph 20, Ceph 16, s3rver (root on Debian)
 	tests/servers/install.sh
 	$(PYTEST) -m "ceph or servers"
+
+simulate: install  ## Run SEEDS=… schedules of faults and crashes, from FIRST=…; JSON=… keeps the counts
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(if $(JSON),--json $(JSON))
 
 install: $(INSTALLED)  ## Make .venv, with the library and its tools
 

@@ -1,0 +1,63 @@
+"""``python -m tests.simulation``: run schedules, or replay one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.simulation.campaign import Campaign, run_all
+from tests.simulation.journal import Violation
+from tests.simulation.report import summary, table
+from tests.simulation.schedule import run_seed
+
+_SHOWN = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20_000, help="how many schedules to run")
+    parser.add_argument("--first", type=int, default=0, help="the seed of the first one")
+    parser.add_argument("--json", type=Path, help="where to write what was counted")
+    parser.add_argument("--seed", type=int, help="replay this one only")
+    parser.add_argument("--trace", action="store_true", help="print what happens in it")
+    parser.add_argument("--report", type=Path, nargs="+", help="print a table for the docs, made of such JSON")
+    arguments = parser.parse_args()
+    if arguments.report:
+        print(table([json.loads(path.read_text(encoding="utf-8")) for path in arguments.report]))
+        return 0
+    if arguments.seed is not None:
+        return _replay(arguments.seed, trace=arguments.trace)
+    return _run(arguments.first, arguments.seeds, arguments.json)
+
+
+def _replay(seed: int, *, trace: bool) -> int:
+    try:
+        run_seed(seed, print if trace else None)
+    except Violation as violation:
+        print(f"seed {seed}: {violation}")
+        return 1
+    print(f"seed {seed}: every promise was kept")
+    return 0
+
+
+def _run(first: int, count: int, file: Path | None) -> int:
+    def progress(campaign: Campaign) -> None:
+        done = campaign.counts.schedules + len(campaign.violations)
+        rate = done / campaign.seconds
+        line = f"\r{done} of {count} schedules, {rate:.0f} a second, {len(campaign.violations)} violations"
+        print(line, end="", file=sys.stderr, flush=True)
+
+    campaign = run_all(first, count, progress)
+    print(file=sys.stderr)
+    print(summary(campaign.as_json()))
+    for seed, message in sorted(campaign.violations)[:_SHOWN]:
+        print(f"seed {seed}: {message}")
+    if file is not None:
+        file.write_text(json.dumps(campaign.as_json(), indent=1) + "\n", encoding="utf-8")
+    return 1 if campaign.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

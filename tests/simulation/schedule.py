@@ -1,0 +1,141 @@
+"""One schedule: all that one seed decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from ssshelf import collections, commit
+from tests.simulation.bucket import BatchConnection, Bucket, Connection
+from tests.simulation.client import Client
+from tests.simulation.faults import LATE_S, Weather
+from tests.simulation.history import History
+from tests.simulation.journal import Counts, Journal
+from tests.simulation.listings import Listing, check_page
+from tests.simulation.loop import PROCESS, Process, simulate
+from tests.simulation.oracle import Oracle
+from tests.simulation.plan import Plan
+from tests.simulation.shelf import LISTINGS, Things, retry_policy
+
+__all__ = ["Schedule", "run_seed"]
+
+_SETTLED_S = 3 * LATE_S
+
+
+class Schedule:
+    """Clients, their processes and their bucket.
+
+    Args:
+        seed: Decides everything.
+        tell: Gets the lines of the trace.
+    """
+
+    def __init__(self, seed: int, tell: Callable[[str], object] | None = None) -> None:
+        self._dice = random.Random(seed)
+        self.plan = Plan(self._dice)
+        self.weather = Weather(random.Random(seed ^ 0x5EED << 32))
+        self.order = random.Random(seed ^ 0x10AD << 32)
+        self.journal = Journal(lambda: 0.0, tell)
+        self.history = History(self.journal)
+        self.oracle = Oracle(self.history, self.journal, calm=not self.weather.rate)
+        self._processes = 0
+        # Held to the end: a task of a dead process that is collected would run its code in the context of another.
+        self._clients: list[tuple[Process, asyncio.Task[None]]] = []
+
+    async def run(self) -> None:
+        """Run all phases; then let everything land, and check what is left."""
+        loop = asyncio.get_running_loop()
+        self.journal.clock = loop.time
+        transactions = self._dice.random() < 0.15
+        bucket = Bucket(
+            self.weather,
+            self.history,
+            self.journal,
+            transactions=transactions,
+            conditional_delete=transactions or self._dice.random() < 0.8,
+        )
+        self.journal.note("bucket", f"{bucket.memory.capabilities} faults {self.weather.rate} style {self.plan.style}")
+        await self._stock(bucket)
+        for _ in range(self.plan.phases):
+            await self._phase(bucket)
+            await asyncio.sleep(self._dice.choice((0, 0, 60, _SETTLED_S)))
+        await asyncio.sleep(_SETTLED_S)
+        self.oracle.close()
+        await self._check_listings(bucket)
+
+    async def _stock(self, bucket: Bucket) -> None:
+        """Begin with some items."""
+        rate, self.weather.rate = self.weather.rate, 0.0
+        _, shelf, _ = self._process(Connection, bucket)
+        keeper = Client("keeper", shelf, self.oracle, self._dice, self.plan)
+        for _ in range(self._dice.choice((0, 1, 3))):
+            await keeper.add()
+        self.weather.rate = rate
+
+    async def _phase(self, bucket: Bucket) -> None:
+        """Run the clients of a phase until each is done, or its process dead."""
+        dice = self._dice
+        kind = dice.choice((Connection, BatchConnection))
+        processes = [self._process(kind, bucket) for _ in range(dice.randrange(1, 4))]
+        for number in range(self.plan.clients(dice)):
+            process, shelf, context = dice.choice(processes)
+            client = Client(
+                f"{process.name}.{number}", shelf, self.oracle, random.Random(dice.getrandbits(64)), self.plan
+            )
+            self._clients.append((process, asyncio.create_task(client.run(), context=context.copy())))
+        while any(not task.done() and not process.dead for process, task in self._clients):  # noqa: ASYNC110
+            await asyncio.sleep(1)
+        for _, task in self._clients:
+            if task.done():
+                task.result()
+
+    def _process(self, kind: type[Connection], bucket: Bucket) -> tuple[Process, Things, contextvars.Context]:
+        self._processes += 1
+        process = Process(f"P{self._processes}")
+        context = contextvars.Context()
+        context.run(PROCESS.set, process)
+        clock = asyncio.get_running_loop().time
+        retries, for_storage = (retry_policy(random.Random(self._dice.getrandbits(64)), clock) for _ in range(2))
+        connection = kind(bucket, process, for_storage, self.weather.accident())
+        return process, Things(connection, concurrency=self._dice.choice((1, 2, 64)), retries=retries), context
+
+    async def _check_listings(self, bucket: Bucket) -> None:
+        """Check that every collection agrees with the items."""
+        shelf = Things(bucket.memory)
+        for name in LISTINGS:
+            call = self.oracle.begin("end", f"{name}.get_items")
+            page = await getattr(shelf, name).get_items(1000)
+            self.oracle.end(call, page)
+            check_page(self.history, self.journal, call, Listing(name), (1000, None), page)
+
+
+@contextmanager
+def _small(dice: random.Random) -> Iterator[None]:
+    """Make two limits so small that few items and few commits reach them."""
+    with (
+        mock.patch.object(collections, "PAGE_LIMIT", 2),
+        mock.patch.object(commit, "LINEAGE", dice.choice((2, 16))),
+    ):
+        yield
+
+
+def run_seed(seed: int, tell: Callable[[str], object] | None = None) -> Counts:
+    """Run the schedule of a seed.
+
+    Raises:
+        Violation: A promise was broken.
+    """
+    schedule = Schedule(seed, tell)
+    with _small(schedule.order):
+        simulate(schedule.run(), schedule.order)
+    schedule.journal.counts.schedules = 1
+    if schedule.journal.violation is not None:
+        schedule.journal.violation.add_note(
+            f"seed {seed}; to replay and read it: python -m tests.simulation --seed {seed} --trace"
+        )
+        raise schedule.journal.violation
+    return schedule.journal.counts
