@@ -60,7 +60,7 @@ class Sweep:
         self._committer = committer
         self._storage = committer.storage
         self._concurrency = concurrency
-        self._grace_s = _grace_s(committer, grace_s)
+        self._wanted_s = grace_s
         self._checkpoint = Checkpoint(self._storage, committer.layout.meta("sweep"))
         self._progress = progress
         self._swept = Swept()
@@ -69,9 +69,10 @@ class Sweep:
 
     async def run(self) -> Swept:
         """Sweep, and return what was removed, by the interrupted sweep too."""
+        await self._storage.probe(fresh=False)  # so that the capabilities tell what the store really does
+        age = dt.timedelta(seconds=_grace_s(self._committer, self._wanted_s) + _CLOCK_TICK_S)
         first, after = await self._resume()
         await self._save(first, after)
-        age = dt.timedelta(seconds=self._grace_s + _CLOCK_TICK_S)
         self._before = await self._checkpoint.saved_at() - age
         phases = (self._items, self._entries, self._claims, self._stale_entries, self._dead_claims)
         for number, phase in enumerate(phases):

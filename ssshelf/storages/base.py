@@ -220,18 +220,19 @@ class Storage(Protocol):
         """Find out what the store really does, by asking it; from then on ``capabilities`` tell it.
 
         Args:
-            fresh: Whether to ask again although the answers are known, or remembered in the store.
+            fresh: Whether to ask again although the answers are known, or remembered in the store. Storages that
+                remember nothing know what their ``capabilities`` say.
 
         Raises:
             UnavailableError: The store did not answer; nothing was found out.
 
         Cost:
-            Some 30 requests, of which those that do not depend on each other are sent at once.
+            Some 30 requests, of which those that do not depend on each other are sent at once; none, or 1 get, if
+            the answers are known.
         """
-        from ssshelf.storages.probe import ask  # noqa: PLC0415  which asks what this module defines
+        from ssshelf.storages.probe import Probe, ask  # noqa: PLC0415  which asks what this module defines
 
-        del fresh  # for storages that remember
-        return await ask(self)
+        return await ask(self) if fresh else Probe.of(self.capabilities)
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -114,6 +114,20 @@ class Probe:
             advice=self.advice,
         )
 
+    @classmethod
+    def of(cls, said: Capabilities) -> Probe:
+        """Return what a storage that is not asked says of itself."""
+        conditions = [name for name in _PROBLEMS if name.startswith("if_") or name == "one_winner"]
+        deletions = [name for name in _PROBLEMS if name.startswith("delete_")]
+        listings = ("lists_in_order", "after_exclusive", "limit_honoured")
+        return cls(
+            **dict.fromkeys(conditions, said.conditional_put),
+            **dict.fromkeys(deletions, said.conditional_delete),
+            **dict.fromkeys(listings, said.ordered_scan),
+            nested_keys=True,
+            old_signature_refused=said.late_s is not None,
+        )
+
     def to_json(self) -> bytes:
         """Return it as one JSON object, to be remembered."""
         return orjson.dumps({"ssshelf": _FORMAT, **dataclasses.asdict(self)})

@@ -379,3 +379,13 @@ def test_a_manager_refuses_such_a_store_and_says_why(failed: str) -> None:
 
     assert storage.capabilities.advice in str(caught.value)
     assert "`await storage.probe()` asks it again" in str(caught.value)
+
+
+async def test_a_storage_that_remembers_nothing_is_believed_without_being_asked() -> None:
+    storage = CountingStorage(MemoryStorage())
+
+    assert (await storage.probe(fresh=False)).problems == ()
+    assert storage.total == 0
+    assert Probe.of(Capabilities(conditional_put=False)).applied_to(Capabilities()).conditional_put is False
+    assert Probe.of(Capabilities(conditional_delete=False)).applied_to(Capabilities()).conditional_delete is False
+    assert Probe.of(Capabilities(late_s=None)).applied_to(Capabilities()).late_s is None

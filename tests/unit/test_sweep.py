@@ -265,3 +265,17 @@ async def test_another_manager_s_things_stay(dated: Storage, clock: Clock) -> No
     await Notes(dated).sweep()
 
     assert await stored(dated) - {"meta!/notes!/sweep!"} == before
+
+
+async def test_what_a_store_really_does_is_known_before_a_sweep(clock: Clock) -> None:
+    """As a bucket says of itself what S3 does until it is asked."""
+
+    class Asked(LimitedStorage):
+        async def probe(self, *, fresh: bool = True) -> Any:
+            assert not fresh
+            self._said["late_s"] = None
+
+    storage = Asked(MemoryStorage(clock=clock), late_s=1800.0)
+
+    with pytest.raises(UnsupportedError, match="accepts requests that were signed any time ago"):
+        await (await with_garbage(storage)).sweep()
