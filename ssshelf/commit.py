@@ -203,14 +203,18 @@ class Committer:
         """Commit over the tombstone that an insert, ``rev``, was refused for.
 
         A late repetition of that insert would succeed if the tombstone was swept in the meantime, so it is not over
-        before something else is there.
+        before something younger is there.
         """
         try:
             return await self.commit(item, tombstone, draft)
         except CommitUnknownError:
             raise
         except ShelfError as error:
-            raise CommitUnknownError(item, rev) from error
+            try:
+                await self.commit(item, tombstone, None)
+            except ShelfError:
+                raise CommitUnknownError(item, rev) from error
+            raise
 
     async def was_committed(self, item: Key, rev: str) -> bool:
         """Return whether the commit ``rev`` was applied to ``item``; one that was not never will be.
@@ -226,8 +230,9 @@ class Committer:
         current = await self.load(item)
         if current is not None and current.header.descends_from(rev):
             return True
-        commits_since = (current.header.n if current is not None else 0) - number
-        if 0 <= commits_since <= LINEAGE:  # somebody else's commit came in its place
+        header = current.header if current is not None else Header("", 0)
+        # Somebody else's commit came in its place; but a tombstone refuses an insert only until it is swept.
+        if 0 <= header.n - number <= LINEAGE and (header.live or number > 1):
             return False
         raise CommitUnknownError(item, rev)
 

@@ -254,3 +254,29 @@ async def test_a_denied_repetition_of_a_commit_that_was_applied_loses_nothing() 
     await Bookmarks(Expiring(storage), retries=at_once()).add_item(NEW)
 
     await assert_in_step(Bookmarks(storage), [NEW])
+
+
+@pytest.mark.parametrize(("failing", "error"), [(range(1, 4), UnavailableError), (range(1, 9), CommitUnknownError)])
+async def test_an_insert_that_a_tombstone_refused_is_not_over_before_a_younger_one_is_there(
+    failing: range, error: type[Exception]
+) -> None:
+    """Its first attempt may still arrive, and would find nothing in its way once the old one is swept."""
+    storage = MemoryStorage(transactions=False)
+    shelf = Bookmarks(storage)
+    await shelf.add_item(OLD)
+    await shelf.remove_item("a")
+    item = (await storage.scan(Key("items"))).rows[0]
+    commits: list[Request] = []
+
+    def fail(request: Request) -> Fault | None:
+        if request.kind != "put" or request.keys[0].parts[0] != "items":
+            return None
+        commits.append(request)
+        return Fault.UNSENT if len(commits) - 1 in failing else None
+
+    with pytest.raises(error):
+        await Bookmarks(FaultyStorage(storage, fail), retries=at_once()).insert_item(NEW)
+
+    (now,) = (await storage.scan(Key("items"))).rows
+    assert (now.etag != item.etag) == (error is UnavailableError)
+    assert await shelf.find_item("a") is None

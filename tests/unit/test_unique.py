@@ -261,6 +261,10 @@ async def test_was_committed_does_not_guess(storage: Storage) -> None:
         await users.was_committed("ada", rev)
     with pytest.raises(CommitUnknownError):
         await users.was_committed("nobody", rev)
+    await users.add_item(user("eve", "e@x"))
+    await users.remove_item("eve")
+    with pytest.raises(CommitUnknownError):  # an insert may still arrive once the tombstone is swept
+        await users.was_committed("eve", f"1-{'0' * 16}")
 
 
 @pytest.mark.parametrize("rev", ["", "1", "0-0123456789abcdef", "1-xyz", None, 5])
