@@ -13,6 +13,7 @@ from ssshelf import (
     UnavailableError,
     UniqueViolationError,
 )
+from ssshelf.maintenance import Verified
 from tests.simulation.history import Call, History, Version
 from tests.simulation.shelf import LAYOUT, claims
 
@@ -133,6 +134,12 @@ class Oracle:
         if writer.kind not in _BULK:
             writer.verdict = "one" if applied else "nothing"
             self._check_count(writer)
+
+    def verified(self, call: Call, found: Verified) -> None:
+        """Check that a verification found nothing but garbage, as there is nothing else."""
+        call.verdict = "nothing"
+        if not found.is_sound:
+            self._broken("verify", call, f"found {[str(finding) for finding in found.findings]}")
 
     # Failures
 
