@@ -56,7 +56,7 @@ class Plan:
     def rest_s(self, dice: random.Random) -> float:
         """Draw what passes between two phases: nothing, or about as long as garbage has to stay, or longer."""
         if self.style == "upkeep" or dice.random() < 0.4:
-            return dice.choice((dice.uniform(LATE_S, 1.5 * LATE_S), 3 * LATE_S))
+            return dice.choice((dice.uniform(0, LATE_S), dice.uniform(LATE_S, 1.5 * LATE_S), 3 * LATE_S))
         return 0.0
 
     def clients(self, dice: random.Random) -> int:

@@ -24,7 +24,7 @@ from tests.simulation.shelf import LISTINGS, Things, retry_policy
 
 __all__ = ["Schedule", "run_seed", "style_of"]
 
-_SETTLED_S = 3 * LATE_S
+_SETTLED_S = 6 * LATE_S  # also for who sleeps, and what that sends then
 
 
 class Schedule:
@@ -81,8 +81,8 @@ class Schedule:
         self.weather.rate = rate
 
     async def _phase(self, bucket: Bucket) -> None:
-        """Run the clients of a phase until each is done, or its process dead."""
-        dice = self._dice
+        """Run the clients of a phase until each is done, or its process is dead or asleep."""
+        dice, clock = self._dice, asyncio.get_running_loop().time
         kind = dice.choice((Connection, BatchConnection))
         processes = [self._process(kind, bucket) for _ in range(dice.randrange(1, 4))]
         for number in range(self.plan.clients(dice)):
@@ -91,7 +91,7 @@ class Schedule:
                 f"{process.name}.{number}", shelf, self.oracle, random.Random(dice.getrandbits(64)), self.plan
             )
             self._clients.append((process, asyncio.create_task(client.run(), context=context.copy())))
-        while any(not task.done() and not process.dead for process, task in self._clients):  # noqa: ASYNC110
+        while any(not task.done() and process.runs(clock()) for process, task in self._clients):  # noqa: ASYNC110
             await asyncio.sleep(1)
         for _, task in self._clients:
             if task.done():

@@ -7,8 +7,10 @@ fails, and has to be brought up to date with it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
+import itertools
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -49,16 +51,7 @@ class Variant:
             LookupError: The code is no longer as the variant knows it.
         """
         owner, name = self._owner()
-        source = textwrap.dedent(inspect.getsource(vars(owner)[name]))
-        for old, new in self.changes:
-            if source.count(old) != 1:
-                msg = f"variant {self.name!r}: {self.target} has this {source.count(old)} times, not once: {old}"
-                raise LookupError(msg)
-            source = source.replace(old, new)
-        module = owner if inspect.ismodule(owner) else sys.modules[owner.__module__]
-        made: dict[str, Any] = {}
-        exec(compile(source, f"<{self.name}>", "exec"), vars(module), made)  # noqa: S102  our own source
-        with mock.patch.object(owner, name, made[name]):
+        with mock.patch.object(owner, name, _weakened(self, vars(owner)[name], owner)):
             yield
 
     def _owner(self) -> tuple[Any, str]:
@@ -70,24 +63,44 @@ class Variant:
         return owner, name
 
 
+@functools.cache
+def _weakened(variant: Variant, function: Any, owner: Any) -> Any:
+    source = textwrap.dedent(inspect.getsource(function))
+    for old, new in variant.changes:
+        if source.count(old) != 1:
+            msg = f"variant {variant.name!r}: {variant.target} has this {source.count(old)} times, not once: {old}"
+            raise LookupError(msg)
+        source = source.replace(old, new)
+    module = owner if inspect.ismodule(owner) else sys.modules[owner.__module__]
+    made: dict[str, Any] = {}
+    exec(compile(source, f"<{variant.name}>", "exec"), vars(module), made)  # noqa: S102  our own source
+    return made[function.__name__]
+
+
 def schedules_until_caught(variant: Variant, most: int) -> int | None:
     """Return how many schedules it took to see a promise broken; ``None`` when so many did not do.
 
     Schedules of other styles than the variant's are neither run nor counted.
+
+    Raises:
+        Violation: The shipped code breaks a promise in that schedule, too.
     """
-    ran = seed = 0
-    with variant.applied():
-        while ran < most:
-            seed += 1
-            if variant.styles and style_of(seed) not in variant.styles:
-                continue
-            ran += 1
-            try:
-                run_seed(seed)
-            except Violation as violation:
-                if violation.promise.startswith("I"):
-                    return ran
+    fitting = (seed for seed in itertools.count() if not variant.styles or style_of(seed) in variant.styles)
+    for ran, seed in enumerate(itertools.islice(fitting, most), 1):
+        with variant.applied():
+            caught = _breaks_a_promise(seed)
+        if caught:
+            run_seed(seed)
+            return ran
     return None
+
+
+def _breaks_a_promise(seed: int) -> bool:
+    try:
+        run_seed(seed)
+    except Violation as violation:
+        return violation.promise.startswith("I")  # I1 to I8; not for example an error of another kind
+    return False
 
 
 _COMMIT = "ssshelf.commit:Committer"
@@ -161,6 +174,7 @@ VARIANTS = (
         "a revision that is not in a short lineage was never written",
         f"{_COMMIT}._resolve",
         ((" or (too_long_ago and _maybe_applied(failures))", ""),),
+        ("duel",),
     ),
     Variant(
         "a write of unknown outcome is cleaned up",
