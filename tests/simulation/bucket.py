@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ssshelf.errors import ConflictError, ShelfError, UnavailableError
+from ssshelf.errors import ConflictError, ShelfError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import (
@@ -82,7 +82,7 @@ class Bucket:
         history: Is told of everything that is applied.
         journal: Is told of every request.
         transactions: Whether it has some.
-        conditional_delete: Whether it honours conditions of deletions; else it ignores them, and says so.
+        conditional_delete: Whether it honours conditions of deletions; else it says so, and refuses them.
     """
 
     def __init__(
@@ -139,12 +139,10 @@ class Bucket:
     def _serve(self, request: _Request, fate: Fate) -> None:
         result = self._apply(request)
         if fate is Fate.TWICE:
-            again_s = self.weather.late_s()
             if self.weather.chance(0.5):
-                again_s = min(again_s, self.weather.travel_s())
-                self.at(max(request.sent + again_s, self._loop.time()), self._answer_again, request)
+                self.after(self.weather.travel_s(), self._answer_again, request)
                 return
-            self._land(request, max(again_s, self._loop.time() - request.sent))
+            self._land_later(request)
         back_s = self.weather.travel_s() if self.weather.chance(0.5) else 0.0
         self.after(back_s, _settle, request, result)
 
@@ -167,8 +165,15 @@ class Bucket:
         if request.timer is None or self.weather.chance(0.5):
             return
         request.timer.cancel()
+        request.timer = None
         if self.weather.chance(0.6):
-            self._land(request, max(self.weather.late_s(), self._loop.time() - request.sent))
+            self._land_later(request)
+
+    def _land_later(self, request: _Request) -> None:
+        """Apply a request that was sent some time ago at any time to come in which it may be."""
+        after_s = self.weather.late_s()
+        if request.sent + after_s >= self._loop.time():
+            request.timer = self._land(request, after_s)
 
 
 def _settle(request: _Request, result: Any) -> None:
@@ -224,9 +229,11 @@ class Connection(Storage):
         return etag
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
-        honoured = condition if self.capabilities.conditional_delete else None
-        delete = lambda: self.bucket.memory.delete(key, condition=honoured)  # noqa: E731
-        await self._send("delete", key.text, delete, (Delete(key, honoured),), honoured)
+        if condition is not None and not self.capabilities.conditional_delete:
+            msg = "this bucket cannot delete on condition"
+            raise UnsupportedError(msg)
+        delete = lambda: self.bucket.memory.delete(key, condition=condition)  # noqa: E731
+        await self._send("delete", key.text, delete, (Delete(key, condition),), condition)
 
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
@@ -279,7 +286,8 @@ class Connection(Storage):
         try:
             return await request.answer
         except asyncio.CancelledError:
-            bucket.strand(request)
+            if not process.dead:
+                bucket.strand(request)
             raise
         finally:
             del self._in_flight[request]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssshelf import CommitUnknownError
 from ssshelf.commit import Revision
+from ssshelf.maintenance import Verified
 from tests.simulation.bucket import CALL
 from tests.simulation.listings import Listing, check_keys, check_page, check_stream
 from tests.simulation.oracle import Oracle
@@ -164,6 +165,17 @@ class Client:
         if page is not None:
             check_keys(self.oracle.history, self.oracle.journal, call, listing, page.keys)
 
+    async def sweep(self) -> None:
+        call = self._begin("sweep")
+        if await self._do(call, self.shelf.sweep()) is not None:
+            self.oracle.wrote_all(call, [])
+
+    async def verify(self) -> None:
+        call = self._begin("verify")
+        found = await self._do(call, _verified(self.shelf))
+        if found is not None:
+            self.oracle.verified(call, found)
+
     def _begin(self, kind: str, *pks: str, thing: Thing | None = None, expect: str | None = None) -> Call:
         return self.oracle.begin(self.name, kind, *pks, thing=thing, expect=expect)
 
@@ -207,3 +219,7 @@ class Client:
         ranked = name == "by_rank" or prefix
         start = (1,) if ranked and self.dice.random() < 0.2 else ()
         return Listing(name, prefix, start, (2,) if ranked and self.dice.random() < 0.2 else None)
+
+
+async def _verified(shelf: Things) -> Verified:
+    return await shelf.verify()

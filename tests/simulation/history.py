@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ssshelf.claims import Claim
 from ssshelf.envelope import LINEAGE, Header, unpack
 from ssshelf.errors import CorruptionError
+from ssshelf.keys import Key
 from ssshelf.storages.base import Operation, Put
 from tests.simulation.shelf import LAYOUT, LISTINGS, Thing, Things, claims, pk_text, positions
 
@@ -21,6 +22,7 @@ __all__ = ["Call", "History", "Version"]
 
 _ITEMS = LAYOUT.items.below
 _CLAIMS = LAYOUT.claims.below
+_META = Key("meta").below
 
 
 @dataclass(eq=False)
@@ -234,11 +236,12 @@ class History:
             if thing is not None:
                 yield thing
 
-    def garbage(self) -> set[str]:
-        """Return what is there and belongs to no live item."""
-        items = {LAYOUT.item(thing["pk"]).text for thing in self.live()}
-        claims = {text for held in self._held.values() for text in held}
-        return self._there - items - set(self._named) - claims
+    def garbage(self, *, conditional_delete: bool) -> set[str]:
+        """Return what is there and belongs to no live item; what only a conditional deletion can remove may stay."""
+        needed = {LAYOUT.item(thing["pk"]).text for thing in self.live()}
+        needed |= self._named.keys() | {text for held in self._held.values() for text in held}
+        stays = (_META,) if conditional_delete else (_META, _ITEMS, _CLAIMS)
+        return {text for text in self._there - needed if not text.startswith(stays)}
 
 
 def _entries(pk: str, header: Header) -> list[str]:

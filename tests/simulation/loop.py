@@ -33,6 +33,10 @@ class Process:
         self.dead = False
         self.wakes = 0.0
 
+    def runs(self, now: float) -> bool:
+        """Whether its code runs at a time."""
+        return not self.dead and self.wakes <= now
+
 
 PROCESS: ContextVar[Process | None] = ContextVar("PROCESS", default=None)
 """The process whose code runs; what the bucket and the oracle do belongs to none."""

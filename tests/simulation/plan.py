@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from tests.simulation.faults import LATE_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,11 +16,12 @@ __all__ = ["Plan"]
 
 _READS = {"get": 2, "get_revision": 1, "get_many": 1, "walk": 3, "stream": 1, "keys": 1}
 _STYLES = {
-    "mixed": {"insert": 3, "add": 4, "replace": 3, "update": 4, "remove": 4, **_READS},
+    "mixed": {"insert": 3, "add": 4, "replace": 3, "update": 4, "remove": 4, "sweep": 1, "verify": 1, **_READS},
     "duel": {"insert": 1, "add": 1, "replace": 2, "update": 6, "remove": 1, "get": 1},
     "churn": {"insert": 6, "add": 2, "remove": 6, "walk": 2, "get": 1},
     "moves": {"add": 4, "update": 6, "remove": 1, "walk": 6, "stream": 2},
     "race": {"insert": 2, "add": 4, "remove": 1, "update": 1, "get": 1},
+    "upkeep": {"sweep": 3, "verify": 1, "insert": 4, "add": 2, "remove": 4, "update": 2, "walk": 1},
     "bulk": {"add_many": 4, "remove_many": 2, "update": 2, "walk": 2, "get_many": 1},
 }
 _TAGS = ("x", "y")
@@ -42,11 +45,19 @@ class Plan:
         if self.style == "race":
             self.pks, self._slots = tuple("abcdefgh"), ("s", "s")
         self.phases = dice.choice((1, 1, 2, 3))
+        if self.style == "upkeep":
+            self.phases = dice.choice((2, 3))
         self.pause_s = dice.choice((0.0, 0.3, 3.0))
         self._operations = dice.choice((1, 2, 2, 3))
         self._kinds = list(_STYLES[self.style])
         self._weights = list(_STYLES[self.style].values())
         self._impatient = dice.choice((0.0, 0.0, 0.1))
+
+    def rest_s(self, dice: random.Random) -> float:
+        """Draw what passes between two phases: nothing, or about as long as garbage has to stay, or longer."""
+        if self.style == "upkeep" or dice.random() < 0.4:
+            return dice.choice((dice.uniform(0, LATE_S), dice.uniform(LATE_S, 1.5 * LATE_S), 3 * LATE_S))
+        return 0.0
 
     def clients(self, dice: random.Random) -> int:
         """Draw how many clients a phase has."""

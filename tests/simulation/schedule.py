@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 from ssshelf import collections, commit
+from ssshelf.maintenance import survey
 from tests.simulation.bucket import BatchConnection, Bucket, Connection
 from tests.simulation.client import Client
 from tests.simulation.faults import LATE_S, Weather
@@ -21,9 +22,9 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.plan import Plan
 from tests.simulation.shelf import LISTINGS, Things, retry_policy
 
-__all__ = ["Schedule", "run_seed"]
+__all__ = ["Schedule", "run_seed", "style_of"]
 
-_SETTLED_S = 3 * LATE_S
+_SETTLED_S = 6 * LATE_S  # also for who sleeps, and what that sends then
 
 
 class Schedule:
@@ -62,10 +63,13 @@ class Schedule:
         await self._stock(bucket)
         for _ in range(self.plan.phases):
             await self._phase(bucket)
-            await asyncio.sleep(self._dice.choice((0, 0, 60, _SETTLED_S)))
+            await asyncio.sleep(self.plan.rest_s(self._dice))
         await asyncio.sleep(_SETTLED_S)
         self.oracle.close()
-        await self._check_listings(bucket)
+        self.weather.rate = 0.0
+        _, shelf, _ = self._process(Connection, bucket)
+        await self._check_listings(shelf)
+        await self._check_sweep(shelf, conditional_delete=bucket.capabilities.conditional_delete)
 
     async def _stock(self, bucket: Bucket) -> None:
         """Begin with some items."""
@@ -77,8 +81,8 @@ class Schedule:
         self.weather.rate = rate
 
     async def _phase(self, bucket: Bucket) -> None:
-        """Run the clients of a phase until each is done, or its process dead."""
-        dice = self._dice
+        """Run the clients of a phase until each is done, or its process is dead or asleep."""
+        dice, clock = self._dice, asyncio.get_running_loop().time
         kind = dice.choice((Connection, BatchConnection))
         processes = [self._process(kind, bucket) for _ in range(dice.randrange(1, 4))]
         for number in range(self.plan.clients(dice)):
@@ -87,7 +91,7 @@ class Schedule:
                 f"{process.name}.{number}", shelf, self.oracle, random.Random(dice.getrandbits(64)), self.plan
             )
             self._clients.append((process, asyncio.create_task(client.run(), context=context.copy())))
-        while any(not task.done() and not process.dead for process, task in self._clients):  # noqa: ASYNC110
+        while any(not task.done() and process.runs(clock()) for process, task in self._clients):  # noqa: ASYNC110
             await asyncio.sleep(1)
         for _, task in self._clients:
             if task.done():
@@ -103,22 +107,32 @@ class Schedule:
         connection = kind(bucket, process, for_storage, self.weather.accident())
         return process, Things(connection, concurrency=self._dice.choice((1, 2, 64)), retries=retries), context
 
-    async def _check_listings(self, bucket: Bucket) -> None:
+    async def _check_listings(self, shelf: Things) -> None:
         """Check that every collection agrees with the items."""
-        shelf = Things(bucket.memory)
         for name in LISTINGS:
             call = self.oracle.begin("end", f"{name}.get_items")
             page = await getattr(shelf, name).get_items(1000)
             self.oracle.end(call, page)
             check_page(self.history, self.journal, call, Listing(name), (1000, None), page)
 
+    async def _check_sweep(self, shelf: Things, *, conditional_delete: bool) -> None:
+        """Check that a sweep leaves nothing that belongs to no item, and that a verification finds nothing then."""
+        await shelf.sweep()  # which may go on where an earlier one stopped
+        swept = await shelf.sweep()
+        if garbage := self.history.garbage(conditional_delete=conditional_delete):
+            self.journal.broken("I8 crash", f"{swept} left {sorted(garbage)}")
+        found = await shelf.verify()
+        if not (found.is_clean if conditional_delete else found.is_sound):
+            self.journal.broken("verify", f"found {[str(finding) for finding in found.findings]} after a sweep")
+
 
 @contextmanager
 def _small(dice: random.Random) -> Iterator[None]:
-    """Make two limits so small that few items and few commits reach them."""
+    """Make limits so small that few items and few commits reach them."""
     with (
         mock.patch.object(collections, "PAGE_LIMIT", 2),
         mock.patch.object(commit, "LINEAGE", dice.choice((2, 16))),
+        mock.patch.object(survey, "_GROUPS", dice.choice((1, 64))),
     ):
         yield
 
@@ -139,3 +153,8 @@ def run_seed(seed: int, tell: Callable[[str], object] | None = None) -> Counts:
         )
         raise schedule.journal.violation
     return schedule.journal.counts
+
+
+def style_of(seed: int) -> str:
+    """Return the style of the schedule of a seed."""
+    return Plan(random.Random(seed)).style

@@ -1,0 +1,285 @@
+"""The shipped code with one rule removed each: if the simulation did not notice, it would prove nothing.
+
+A variant changes the source of one function, so that it shows which rule goes; one whose text is no longer in the code
+fails, and has to be brought up to date with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import itertools
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from tests.simulation.journal import Violation
+from tests.simulation.schedule import run_seed, style_of
+
+__all__ = ["VARIANTS", "Variant", "schedules_until_caught"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The shipped code without one rule.
+
+    Attributes:
+        name: What it does instead.
+        target: Module, class if any, and function.
+        changes: What is in the source of the function, once, and what the variant has instead.
+        styles: Of the schedules in which that can matter; empty means all.
+    """
+
+    name: str
+    target: str
+    changes: tuple[tuple[str, str], ...]
+    styles: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Weaken the shipped code.
+
+        Raises:
+            LookupError: The code is no longer as the variant knows it.
+        """
+        owner, name = self._owner()
+        with mock.patch.object(owner, name, _weakened(self, vars(owner)[name], owner)):
+            yield
+
+    def _owner(self) -> tuple[Any, str]:
+        module, _, rest = self.target.partition(":")
+        *classes, name = rest.split(".")
+        owner: Any = importlib.import_module(module)
+        for part in classes:
+            owner = getattr(owner, part)
+        return owner, name
+
+
+@functools.cache
+def _weakened(variant: Variant, function: Any, owner: Any) -> Any:
+    source = textwrap.dedent(inspect.getsource(function))
+    for old, new in variant.changes:
+        if source.count(old) != 1:
+            msg = f"variant {variant.name!r}: {variant.target} has this {source.count(old)} times, not once: {old}"
+            raise LookupError(msg)
+        source = source.replace(old, new)
+    module = owner if inspect.ismodule(owner) else sys.modules[owner.__module__]
+    made: dict[str, Any] = {}
+    exec(compile(source, f"<{variant.name}>", "exec"), vars(module), made)  # noqa: S102  our own source
+    return made[function.__name__]
+
+
+def schedules_until_caught(variant: Variant, most: int) -> int | None:
+    """Return how many schedules it took to see a promise broken; ``None`` when so many did not do.
+
+    Schedules of other styles than the variant's are neither run nor counted.
+
+    Raises:
+        Violation: The shipped code breaks a promise in that schedule, too.
+    """
+    fitting = (seed for seed in itertools.count() if not variant.styles or style_of(seed) in variant.styles)
+    for ran, seed in enumerate(itertools.islice(fitting, most), 1):
+        with variant.applied():
+            caught = _breaks_a_promise(seed)
+        if caught:
+            run_seed(seed)
+            return ran
+    return None
+
+
+def _breaks_a_promise(seed: int) -> bool:
+    try:
+        run_seed(seed)
+    except Violation as violation:
+        return violation.promise.startswith("I")  # I1 to I8; not for example an error of another kind
+    return False
+
+
+_COMMIT = "ssshelf.commit:Committer"
+_CLAIMS = "ssshelf.claims:Claims"
+_SWEEP = "ssshelf.maintenance.sweep"
+_PREPARE = "await map_bounded(lambda prepare: prepare(), self._preparations(transaction, fresh), self._concurrency)"
+_POINT = "outcome = await self._commit_point(transaction, None, started)"
+_UNIQUE = ("race", "upkeep", "mixed", "churn")
+_REMOVALS = ("churn", "upkeep")
+
+VARIANTS = (
+    Variant(
+        "the item is written before its entries",
+        f"{_COMMIT}.commit",
+        ((f"{_PREPARE}\n        {_POINT}", f"{_POINT}\n        {_PREPARE}"),),
+    ),
+    Variant(
+        "names of entries are used again",
+        f"{_COMMIT}._plan",
+        (
+            ("entries={index: named.get(index, rev)", 'entries={index: "1-0"'),
+            ("[self.layout.entry(index, pk, rev)", '[self.layout.entry(index, pk, "1-0")'),
+        ),
+    ),
+    Variant(
+        "an item is put without a condition",
+        f"{_COMMIT}._send",
+        (("condition=item.condition", "condition=None"),),
+    ),
+    Variant(
+        "an insert does not ask for absence",
+        f"{_COMMIT}._plan",
+        (("if base else IfAbsent()", "if base else None"),),
+    ),
+    Variant(
+        "the lineage is not looked at",
+        "ssshelf.envelope:Header.descends_from",
+        ((" or rev in self.lineage", ""),),
+    ),
+    Variant(
+        "what may have been written is written again, with a new revision",
+        f"{_COMMIT}._commit_point",
+        (
+            (
+                "return await self._resolve(transaction, failures, refused=False)",
+                "return Lost(await self.load(transaction.item.key))",
+            ),
+        ),
+    ),
+    Variant(
+        "no answer is taken for a refusal",
+        "ssshelf.commit:_maybe_applied",
+        (("return any(failure.maybe_applied for failure in failures)", "return False"),),
+    ),
+    Variant(
+        "who is refused does not look whether it was applied",
+        f"{_COMMIT}._commit_point",
+        (
+            (
+                "return await self._resolve(transaction, failures, refused=for_good)",
+                "return Lost(await self.load(transaction.item.key))",
+            ),
+        ),
+    ),
+    Variant(
+        "an item that is as before means that the write was lost",
+        f"{_COMMIT}._resolve",
+        (("if not refused or (", "if ("),),
+    ),
+    Variant(
+        "a revision that is not in a short lineage was never written",
+        f"{_COMMIT}._resolve",
+        ((" or (too_long_ago and _maybe_applied(failures))", ""),),
+        ("duel",),
+    ),
+    Variant(
+        "a write of unknown outcome is cleaned up",
+        f"{_COMMIT}.commit",
+        (("except CommitUnknownError:", "except ZeroDivisionError:"),),
+    ),
+    Variant(
+        "a write that is cancelled is cleaned up",
+        f"{_COMMIT}.commit",
+        (("except ShelfError:", "except BaseException:"),),
+    ),
+    Variant(
+        "a tombstone carries entries forward",
+        f"{_COMMIT}._plan",
+        (("for index in wanted},", "for index in wanted} if draft else dict(named),"),),
+    ),
+    Variant(
+        "an update is made once, of what was there at first",
+        "ssshelf.managers:CManager._write",
+        (("new = draft(base)\n", "new = draft(base) if attempt == 0 else new\n"),),
+        ("duel", "mixed"),
+    ),
+    Variant(
+        "a listing believes its entries",
+        "ssshelf.collections:Collection._read_page",
+        (
+            (
+                "[position_of(index, layout.pk_of(item)) for index in stored.header.entries]",
+                "[name.position for name in names if layout.item_of(name.pk) == item]",
+            ),
+        ),
+    ),
+    Variant(
+        "a listing shows only what it listed",
+        "ssshelf.collections:Collection._read_page",
+        (
+            (
+                "if window.holds(position, behind, last)]",
+                "if position in {name.position for name in names}]",
+            ),
+        ),
+    ),
+    Variant(
+        "a page shows what lies before it",
+        "ssshelf.pages:Window.holds",
+        ((" or position <= behind", ""),),
+    ),
+    Variant(
+        "a claim is taken over without a fence",
+        f"{_CLAIMS}._condition",
+        (("if patient or not await self._fence(item, owner):", "if patient:"),),
+        _UNIQUE,
+    ),
+    Variant(
+        "a claim is put without a condition",
+        f"{_CLAIMS}.take",
+        (("condition=condition)", "condition=None)"),),
+        _UNIQUE,
+    ),
+    Variant(
+        "a claim is given back without a condition",
+        f"{_CLAIMS}.release",
+        (("return Delete(key, IfMatch(etag))", "return Delete(key)"),),
+        _UNIQUE,
+    ),
+    Variant(
+        "a claim is given back whosever it is by now",
+        f"{_CLAIMS}.release",
+        (("if claim != mine:", "if False:"),),
+        _UNIQUE,
+    ),
+    Variant(
+        "a loser gives back what another writer of its item had claimed",
+        f"{_CLAIMS}.take",
+        (("inherited = inherited or claim.pk == mine.pk", "inherited = False"),),
+        _UNIQUE,
+    ),
+    Variant(
+        "a sweep has no grace",
+        f"{_SWEEP}:Sweep.run",
+        (("seconds=self._grace_s + _CLOCK_TICK_S", "seconds=0"),),
+        _REMOVALS,
+    ),
+    Variant(
+        "a sweep forgets how late a write may arrive",
+        f"{_SWEEP}:_grace_s",
+        (("least_s = deadline_s + (late_s or 0.0)", "least_s = deadline_s"),),
+        _REMOVALS,
+    ),
+    Variant(
+        "a sweep goes by the client's clock, which is fast",
+        f"{_SWEEP}:Sweep.run",
+        (("saved_at() - age", "saved_at() - age + dt.timedelta(hours=1)"),),
+        _REMOVALS,
+    ),
+    Variant(
+        "a sweep removes tombstones without a condition",
+        f"{_SWEEP}:Sweep._remove",
+        ((', condition=IfMatch(etag or "")', ""),),
+        _REMOVALS,
+    ),
+    Variant(
+        "a writer has no deadline",
+        "ssshelf.retries:RetryPolicy._pauses",
+        (("if self.clock() + pause > give_up:", "if False:"),),
+        _REMOVALS,
+    ),
+)
