@@ -159,6 +159,11 @@ async def test_only_conditional_writes_ask(moto: S3Storage) -> None:
     assert moto.capabilities.conditional_put
 
 
+async def test_a_sweep_knows_how_late_a_write_may_be_before_it_removes_anything(moto: S3Storage) -> None:
+    with pytest.raises(UnsupportedError, match="give the grace_s that you know to be long enough"):
+        await Bookmarks(moto).sweep()
+
+
 async def test_first_writes_at_once_ask_once(moto: S3Storage) -> None:
     requests = await sent(moto)
 
