@@ -153,6 +153,8 @@ class Probe:
 async def ask(storage: Storage, retries: RetryPolicy | None = None) -> Probe:
     """Find out what the store of ``storage`` does, under keys below ``meta!/probing!`` that are removed again.
 
+    Who cancels it does not wait for the removal; what stays is small, and in nobody's way.
+
     Args:
         storage: Passes on what it is asked, and repeats no conditional write.
         retries: How a question is asked again when the store does not answer; draws what keeps probes apart.
@@ -168,9 +170,10 @@ async def ask(storage: Storage, retries: RetryPolicy | None = None) -> Probe:
     asker = _Asker(storage, Key("meta", "probing", f"{retries.dice.getrandbits(64):016x}"))
     try:
         answers = await map_bounded(retries.repeat, asker.questions, _AT_ONCE)
-    finally:
-        with contextlib.suppress(ShelfError):  # what stays is small, and in nobody's way
-            await delete_many(storage, asker.keys)
+    except Exception:
+        await asker.clean_up()
+        raise
+    await asker.clean_up()
     return Probe(**{name: answer for some in answers for name, answer in some.items()})
 
 
@@ -198,6 +201,11 @@ class _Asker:
         key = Key(*self._place.parts, len(self.keys))
         self.keys.append(key)
         return key
+
+    async def clean_up(self) -> None:
+        """Remove all that may have been written, if the store lets it be."""
+        with contextlib.suppress(ShelfError):
+            await delete_many(self._storage, self.keys)
 
     async def _writing(self) -> dict[str, bool]:
         key, put, get = self._fresh(), self._storage.put, self._storage.get

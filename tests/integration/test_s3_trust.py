@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from ssshelf import Key, RetryPolicy, S3Storage, UnavailableError, UnsupportedError
+from ssshelf import CManager, Collection, DictItems, Key, RetryPolicy, S3Storage, UnavailableError, UnsupportedError
 from ssshelf.storages._s3_trust import AS_DOCUMENTED, is_aws
 from ssshelf.storages.base import IfAbsent, IfMatch
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.probe import Probe
-from tests.bookmarks import Bookmarks, assert_in_step, bookmark
+from tests.bookmarks import Bookmarks, bookmark
 from tests.integration.test_s3 import ATTEMPTS, KEY, OK, error, http, scripted
 from tests.storages import BUCKET, unknown_s3_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
 ASKED = 31
 """Requests of a probe."""
 
@@ -70,19 +72,20 @@ def place_of(url: str) -> Key:
     return Key("meta", "probe", url.removeprefix("http://"))
 
 
+def documented(name: str) -> dict[str, bool]:
+    """Return what the table of docs/design.md says of a server."""
+    lines = [line for line in DESIGN.read_text().splitlines() if line.startswith(("| asked |", "| `"))]
+    header, *rows = ([cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines)
+    column = header.index(name)
+    return {row[0]: row[column] == "yes" for row in rows if row[0] in Probe.__dataclass_fields__}
+
+
 @pytest.mark.parametrize("name", servers)
 async def test_what_each_server_does(request: pytest.FixtureRequest, name: str) -> None:
     async with unknown(name, request) as storage:
         probe = await storage.probe()
 
-        ignores = {"if_absent_refuses", "if_match_refuses", "if_match_refuses_missing", "one_winner", "lists_in_order"}
-        wrong = {
-            "moto": {"old_signature_refused"},
-            "ceph": set(),
-            "ceph16": {"etag_quoted", "delete_match_refuses"},
-            "s3rver": {*ignores, "delete_match_refuses"},
-        }[name]
-        assert {field for field, answer in dataclasses.asdict(probe).items() if answer is not True} == wrong
+        assert dataclasses.asdict(probe) == documented(name)
         assert storage.capabilities.late_s == (None if name == "moto" else 1800)
         assert storage.capabilities.conditional_put == (name != "s3rver")
         assert storage.capabilities.conditional_delete == (name in ("moto", "ceph"))
@@ -125,13 +128,27 @@ async def test_the_spelling_of_an_etag_is_remembered(request: Any) -> None:
             assert (await other.get(KEY)).data == b"2"
 
 
-@pytest.mark.parametrize("name", servers[1:3])
-async def test_the_first_write_of_a_manager_asks(request: pytest.FixtureRequest, name: str) -> None:
-    async with unknown(name, request) as storage:
-        await Bookmarks(storage).add_item(bookmark("a", 1, "x"))
-        await Bookmarks(storage).update_item("a", lambda item: item.update(note="changed"))
+class Users(CManager[dict[str, Any]]):
+    item_manager = DictItems(pk="name")
+    by_email = Collection[dict[str, Any]](lambda user: user.get("email"), unique=True)
 
-        await assert_in_step(Bookmarks(storage), [{**bookmark("a", 1, "x"), "note": "changed"}])
+
+@pytest.mark.parametrize("name", servers[:3])
+async def test_a_manager_may_begin_with_any_write(request: pytest.FixtureRequest, name: str) -> None:
+    """Nothing is known of the store, nor whether it has conditional deletions, before the manager relies on it."""
+    async with unknown(name, request) as storage:
+        await Users(storage).insert_item({"name": "ada", "email": "a@x"})
+        async with reopened(storage) as other:
+            await Users(other).update_item("ada", lambda user: user.pop("email") and None)
+        async with reopened(storage) as other:
+            await Users(other).insert_item({"name": "eve", "email": "a@x"})
+        async with reopened(storage) as other:
+            await Users(other).remove_item("eve")
+        async with reopened(storage) as other:
+            await Users(other).add_item({"name": "bob", "email": "a@x"})
+
+            assert [user["name"] for user in await Users(other).by_email.get_items()] == ["bob"]
+            assert (await Users(other).verify()).is_sound
 
 
 async def test_a_probe_is_made_once_for_a_bucket_and_read_once_by_each_storage(moto: S3Storage) -> None:
@@ -157,6 +174,11 @@ async def test_only_conditional_writes_ask(moto: S3Storage) -> None:
 
     assert requests == ["PUT", "GET", "GET", "DELETE", "POST"]
     assert moto.capabilities.conditional_put
+
+
+async def test_a_sweep_knows_how_late_a_write_may_be_before_it_removes_anything(moto: S3Storage) -> None:
+    with pytest.raises(UnsupportedError, match="give the grace_s that you know to be long enough"):
+        await Bookmarks(moto).sweep()
 
 
 async def test_first_writes_at_once_ask_once(moto: S3Storage) -> None:

@@ -19,6 +19,7 @@ from ssshelf import (
     open_storage,
 )
 from ssshelf.storages.base import Entry, Scan, Storage
+from ssshelf.storages.probe import Probe
 
 
 @dataclass
@@ -72,3 +73,4 @@ async def test_storages_are_typed() -> None:
     assert_type(await storage.put(Key("a"), b""), str)
     assert_type(await storage.get(Key("a")), Entry)
     assert_type(await storage.scan(Key()), Scan)
+    assert_type(await storage.probe(), Probe)

@@ -16,7 +16,7 @@ from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import MAX_SCAN_ROWS, Capabilities, Condition, IfAbsent, IfMatch, Scan
 from ssshelf.storages.probe import Probe, ask
 from ssshelf.storages.wrapper import WrapperStorage
-from ssshelf.testing import CountingStorage, Fault, FaultyStorage, fail_at
+from ssshelf.testing import CountingStorage, Fault, FaultyStorage, Request, fail_at
 from tests import storages
 
 if TYPE_CHECKING:
@@ -307,6 +307,37 @@ async def test_nothing_is_concluded_about_a_store_that_does_not_answer() -> None
 
     with pytest.raises(UnavailableError):
         await ask(storage, QUICK)
+
+
+async def test_who_cancels_a_probe_does_not_wait_for_the_store() -> None:
+    hangs = asyncio.Event()
+
+    def hang(request: Request) -> Fault | None:
+        if request.number < 10:
+            return None
+        hangs.set()
+        return Fault.HANG
+
+    storage = FaultyStorage(MemoryStorage(), hang)
+    probing = asyncio.create_task(ask(storage))
+    await hangs.wait()
+
+    probing.cancel()
+    await asyncio.wait([probing])
+
+    assert probing.cancelled()
+    assert "delete_many" not in [request.kind for request in storage.requests]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_probe_that_fails_cleans_up() -> None:
+    inner = MemoryStorage()
+    storage = FaultyStorage(inner, lambda request: Fault.UNSENT if request.kind == "get" else None)
+
+    with pytest.raises(UnavailableError):
+        await ask(storage, QUICK)
+
+    assert (await inner.scan(Key())).rows == ()
 
 
 async def test_probes_at_once_do_not_meet() -> None:
