@@ -347,7 +347,7 @@ class Committer:
         refused = refused or (current and current.etag) != (base and base.etag)
         too_long_ago = current is not None and current.header.n - transaction.header.n >= LINEAGE
         if not refused or (too_long_ago and _maybe_applied(failures)):
-            raise CommitUnknownError(transaction.item.key, rev)
+            raise CommitUnknownError(transaction.item.key, rev) from (failures[-1] if failures else None)
         return Lost(current)
 
     async def _discard(self, entries: Sequence[Key], claims: Mapping[str, Claim], rev: str) -> None:

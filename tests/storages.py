@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import uuid
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 
     from ssshelf.storages.probe import Probe
 
-__all__ = ["ALL", "BUCKET", "SERVERS", "SHELVES", "LimitedStorage", "open_named", "s3_storage", "unknown_s3_storage"]
+__all__ = [
+    "ALL",
+    "BUCKET",
+    "SERVERS",
+    "SHELVES",
+    "LimitedStorage",
+    "open_named",
+    "open_requests",
+    "s3_storage",
+    "unknown_s3_storage",
+]
 
 BUCKET = "ssshelf-tests"
 ceph = pytest.mark.ceph
@@ -56,12 +67,12 @@ class LimitedStorage(WrapperStorage):
 
 
 @contextlib.asynccontextmanager
-async def s3_storage(url: str) -> AsyncIterator[S3Storage]:
+async def s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storage]:
     """Open a new, empty part of the tests' bucket on the server at ``url``; the server is probed for the first one."""
     if url not in _probes:
         async with unknown_s3_storage(url) as storage:
             _probes[url] = await storage.probe()
-    async with unknown_s3_storage(url) as storage:
+    async with unknown_s3_storage(url, **options) as storage:
         storage._trust.learn(_probes[url])
         yield storage
 
@@ -101,3 +112,10 @@ def _local(name: str, request: pytest.FixtureRequest) -> Storage:
         "prefixed-sqlite": lambda: PrefixedStorage(SQLiteStorage(path), Key("part")),
     }
     return storages[name]()
+
+
+def open_requests(storage: S3Storage) -> int:
+    """Return how many connections of this event loop's client are in use."""
+    slot = storage._pool._slots.get(asyncio.get_running_loop())
+    sessions = slot.client._endpoint.http_session._sessions.values() if slot and slot.client else ()
+    return sum(len(session.connector._acquired) for session in sessions)

@@ -17,15 +17,20 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from botocore.utils import parse_timestamp
 
-__all__ = ["ClientPool", "S3Options"]
+__all__ = ["ClientPool", "S3Options", "read_all"]
 
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
+_SLOWEST_BYTES_PER_S = 16 * 1024
+_CHUNK_BYTES = 1024 * 1024
 
 
 class S3Options(TypedDict, total=False):
     """Where the store is and who asks; names and defaults are those of botocore's clients.
+
+    An attempt takes no longer than ``connect_timeout_s`` and ``read_timeout_s`` together, however slowly an answer
+    trickles in and however many wait for a connection; data adds the time that they take at 16 KiB/s.
 
     Attributes:
         addressing_style: ``"virtual"`` (bucket in the host name), ``"path"`` or ``"auto"``.
@@ -80,6 +85,9 @@ class ClientPool:
         self._given = client
         self._concurrency = concurrency
         self._options = options
+        self._patience_s = options.get("connect_timeout_s", _CONNECT_TIMEOUT_S) + options.get(
+            "read_timeout_s", _READ_TIMEOUT_S
+        )
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slot] = WeakKeyDictionary()
 
     async def get(self) -> Any:
@@ -96,6 +104,13 @@ class ClientPool:
                 if slot.client is None:
                     slot.client = await slot.stack.enter_async_context(await self._create())
         return slot.client
+
+    def limit(self, sent_bytes: int = 0) -> asyncio.Timeout:
+        """Return what bounds an attempt that sends so many bytes, its wait for a connection included.
+
+        The limits of aiohttp do not: waiting for a free connection has none, and each byte read starts another.
+        """
+        return asyncio.timeout(self._patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
 
     @property
     def is_open(self) -> bool:
@@ -141,6 +156,16 @@ class ClientPool:
         await asyncio.to_thread(_read_files, session)
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
         return session.create_client("s3", config=config, **settings)
+
+
+async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
+    """Return the whole of an answer; what has come extends the ``limit`` of the attempt."""
+    chunks: list[bytes] = []
+    async with body:
+        while chunk := await body.read(_CHUNK_BYTES):  # when there is no more, it checks the length
+            chunks.append(chunk)
+            limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
+    return b"".join(chunks)
 
 
 def _moment(text: Any) -> dt.datetime:

@@ -81,7 +81,7 @@ def mapped(bucket: str, key: Key, condition: Condition | None = None) -> Iterato
         msg = f"S3: {str(error.kwargs.get('report', error)).splitlines()[0]}"
         raise ValueError(msg) from error
     except _BROKEN as error:
-        reason = f"S3: {type(error).__name__}: {error}"
+        reason = f"S3: {type(error).__name__}: {str(error) or 'the whole answer did not come in time'}"
         raise UnavailableError(reason, maybe_applied=not _never_sent(error)) from error
     except BotoCoreError as error:
         msg = f"S3: {error}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ssshelf.errors import NotFoundError, UnavailableError
@@ -24,7 +26,7 @@ from ssshelf.storages.base import (
 from ssshelf.storages.urls import StorageURL, environment_url
 
 try:
-    from ssshelf.storages._s3_client import ClientPool, S3Options
+    from ssshelf.storages._s3_client import ClientPool, S3Options, read_all
     from ssshelf.storages._s3_errors import code_error, mapped
     from ssshelf.storages._s3_trust import Trust
 except ModuleNotFoundError as error:
@@ -147,25 +149,21 @@ class S3Storage(Storage):
         await self._pool.aclose()
 
     async def _get(self, key: Key) -> Entry:
-        client = await self._client()
-        with mapped(self.bucket, key):
+        async with self._attempt(key) as (client, limit):
             answer = await client.get_object(Bucket=self.bucket, Key=self._root + key.text)
-            async with answer["Body"] as body:
-                data = await body.read()
+            data = await read_all(answer["Body"], limit)
         return Entry(data, answer["ETag"].strip('"'))
 
     async def _put(self, key: Key, data: bytes, condition: Condition | None, *, etag_quoted: bool = True) -> str:
-        client = await self._client()
-        with mapped(self.bucket, key, condition):
+        async with self._attempt(key, condition, len(data)) as (client, _):
             answer = await client.put_object(
                 Bucket=self.bucket, Key=self._root + key.text, Body=data, **_header(condition, etag_quoted=etag_quoted)
             )
         return str(answer["ETag"]).strip('"')
 
     async def _delete(self, key: Key, condition: IfMatch | None, *, etag_quoted: bool = True) -> None:
-        client = await self._client()
         try:
-            with mapped(self.bucket, key, condition):
+            async with self._attempt(key, condition) as (client, _):
                 await client.delete_object(
                     Bucket=self.bucket, Key=self._root + key.text, **_header(condition, etag_quoted=etag_quoted)
                 )
@@ -173,18 +171,16 @@ class S3Storage(Storage):
             return
 
     async def _delete_chunk(self, keys: Sequence[Key]) -> None:
-        client = await self._client()
         objects = [{"Key": self._root + key.text} for key in keys]
-        with mapped(self.bucket, keys[0]):
+        async with self._attempt(keys[0]) as (client, _):
             answer = await client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
         for failed in answer.get("Errors", ()):
             failure = code_error(self.bucket, keys[0], failed.get("Code", ""), 0)
             raise failure if not isinstance(failure, NotFoundError) else UnavailableError("S3: a deletion was not done")
 
     async def _scan(self, prefix: Key, after: str, before: str | None, limit: int) -> Scan:
-        client = await self._client()
         start = {"StartAfter": self._root + after} if after > prefix.below else {}
-        with mapped(self.bucket, prefix):
+        async with self._attempt(prefix) as (client, _):
             answer = await client.list_objects_v2(
                 Bucket=self.bucket, Prefix=self._root + prefix.below, MaxKeys=limit, **start
             )
@@ -196,6 +192,15 @@ class S3Storage(Storage):
         if before is not None and rows and rows[-1].key.text >= before:
             rows, more = tuple(row for row in rows if row.key.text < before), False
         return Scan(rows, rows[-1].key.text if more else None)
+
+    @contextlib.asynccontextmanager
+    async def _attempt(
+        self, key: Key, condition: Condition | None = None, sent_bytes: int = 0
+    ) -> AsyncIterator[tuple[Any, asyncio.Timeout]]:
+        """Yield a client for one request about ``key``, and the limit of the time it may take in all."""
+        with mapped(self.bucket, key, condition):
+            async with self._pool.limit(sent_bytes) as limit:
+                yield await self._client(), limit
 
     async def _client(self) -> Any:
         if self._closed:

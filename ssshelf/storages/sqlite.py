@@ -105,7 +105,7 @@ class SQLiteStorage(Storage):
         return self._capabilities
 
     async def get(self, key: Key) -> Entry:
-        row = await self._reader.do(partial(_select, key.text))
+        row = await self._reader.do(partial(_select, key))
         if row is None:
             raise NotFoundError(key)
         return Entry(*row)
@@ -157,6 +157,10 @@ class SQLiteStorage(Storage):
 
 
 def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
+    # SQLite would put files beside it with its permissions, and they would keep writers out when it is writable again.
+    if os.path.exists(path) and not os.access(path, os.W_OK):  # noqa: PTH110
+        msg = f"{path} is read-only, for this user or on this disk: a shelf has to be writable, also to be read"
+        raise DeniedError(msg)
     try:
         connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
     except sqlite3.Error as error:
@@ -218,8 +222,11 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _select(text: str, connection: sqlite3.Connection) -> Any:
-    return connection.execute("SELECT data, etag FROM entries WHERE key = ?", (text,)).fetchone()
+def _select(key: Key, connection: sqlite3.Connection) -> Any:
+    row = connection.execute("SELECT data, etag FROM entries WHERE key = ?", (key.text,)).fetchone()
+    if row is not None and content_etag(row[0]) != row[1]:  # SQLite itself notices damaged pages, not damaged values
+        raise CorruptionError(key, "it is damaged: it has another digest than when it was written")
+    return row
 
 
 def _list(low: str, high: str, limit: int, connection: sqlite3.Connection) -> Any:
@@ -236,6 +243,8 @@ def _read_each(path: str, connection: sqlite3.Connection, reads: Sequence[_Read]
             outcomes.append((read(connection), None))
         except sqlite3.Error as error:
             outcomes.append((None, _mapped(path, error)))
+        except CorruptionError as error:
+            outcomes.append((None, error))
     return outcomes
 
 

@@ -163,6 +163,14 @@ async def test_a_body_that_is_cut_is_read_again() -> None:
     assert script.requests == ["GET"] * 2
 
 
+async def test_an_answer_that_is_no_listing_is_asked_for_again() -> None:
+    async with scripted(lambda *_: http(200, "<html><p>Please log in to this network")) as (script, storage):
+        with pytest.raises(UnavailableError):
+            await storage.scan(Key())
+
+    assert script.requests == ["GET"] * 3
+
+
 async def test_more_than_a_thousand_deletions_are_split() -> None:
     async with scripted(lambda *_: http(200, "<DeleteResult/>")) as (script, storage):
         await storage.delete_many([Key(number) for number in range(2001)])

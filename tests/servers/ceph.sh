@@ -133,7 +133,7 @@ memstore_device_bytes = 2147483648
 osd_class_load_list = *
 osd_class_default_list = *
 [client.rgw]
-rgw_frontends = beast endpoint=127.0.0.1:$3
+rgw_frontends = beast endpoint=127.0.0.1:$3 tcp_nodelay=1
 rgw_enable_apis = s3, admin
 rgw_run_sync_thread = false
 rgw_dynamic_resharding = false
