@@ -50,9 +50,15 @@ class Accident:
 
 
 class Weather:
-    """Draws what happens, of ``dice``; how much of it differs from schedule to schedule."""
+    """Draws what happens, of ``dice``; how much of it differs from schedule to schedule.
 
-    def __init__(self, dice: random.Random) -> None:
+    Args:
+        dice: Decide all.
+        late: Whether processes often sleep, and commits are often delayed.
+    """
+
+    def __init__(self, dice: random.Random, *, late: bool) -> None:
+        self._late = late
         self._dice = dice
         self._draw = dice.random
         self.rate = dice.choice(_KINDS_OF_WEATHER)
@@ -62,6 +68,8 @@ class Weather:
         """Draw what happens to a request."""
         if self._draw() >= self.rate:
             return Fate.ANSWERED
+        if self._late and conditional:
+            return Fate.DELAYED
         if kind == "commit":
             return self._dice.choice(_TRANSACTIONS)
         if kind in ("get", "scan"):
@@ -88,7 +96,7 @@ class Weather:
     def accident(self) -> Accident | None:
         """Draw what happens to a process."""
         draw = self._draw()
-        if not self.rate or draw > 0.3:
+        if not self.rate or draw > (0.8 if self._late else 0.3):
             return None
         sleep_s = None if draw < 0.2 else self._dice.uniform(1, 2 * LATE_S)
         return Accident(self._dice.randrange(16), self._dice.choice((0, 1, 1)) * self.travel_s(), sleep_s)

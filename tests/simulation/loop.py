@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +13,7 @@ from ssshelf.testing import VirtualTimeLoop
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Generator
 
 __all__ = ["PROCESS", "Process", "SimulationLoop", "simulate"]
 
@@ -58,6 +59,20 @@ class _ReadyQueue(deque[asyncio.Handle]):
         return handle if process is None else self._loop.admit(handle, process)
 
 
+class _Task(asyncio.Task[T]):
+    """One whose place in a set, as a TaskGroup has it, is not given by where in memory it happens to be."""
+
+    _number: int
+
+    def __new__(cls, *_: Any, loop: SimulationLoop, **__: Any) -> _Task[T]:
+        self = super().__new__(cls)
+        self._number = len(loop.tasks)
+        return self
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimulationLoop(VirtualTimeLoop):
     """Runs what is ready in the order that ``dice`` draw, and code of a ``Process`` only while that can run.
 
@@ -73,6 +88,9 @@ class SimulationLoop(VirtualTimeLoop):
         self._nothing = asyncio.Handle(_nothing, (), self)
         self._nothing.cancel()
         self._over = False
+        # Every task is held to the end: one that is collected would run its code in the context of another.
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.set_task_factory(self._make_task)
 
     def admit(self, handle: asyncio.Handle, process: Process) -> asyncio.Handle:
         """Return ``handle`` if its process can run now; else put it aside and return one that does nothing."""
@@ -86,6 +104,16 @@ class SimulationLoop(VirtualTimeLoop):
             return handle
         return self._nothing
 
+    def _make_task(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        task: asyncio.Task[T] = _Task(coroutine, loop=self, **options)
+        self.tasks.append(task)
+        return task
+
     def end(self) -> None:
         """Let what is left of dead processes run, so that it can be cancelled."""
         self._over = True
@@ -98,7 +126,18 @@ def _nothing() -> None:
 
 
 def simulate(main: Coroutine[Any, Any, T], dice: random.Random) -> T:
-    """Run ``main`` in a ``SimulationLoop``; whatever it leaves behind is cancelled."""
+    """Run ``main`` in a ``SimulationLoop``; whatever it leaves behind is cancelled.
+
+    Nothing is collected meanwhile: when that happens depends on what the process did before.
+    """
+    gc.disable()
+    try:
+        return _run(main, dice)
+    finally:
+        gc.enable()
+
+
+def _run(main: Coroutine[Any, Any, T], dice: random.Random) -> T:
     with asyncio.Runner(loop_factory=lambda: SimulationLoop(dice)) as runner, contextlib.ExitStack() as stack:
         loop = runner.get_loop()
         assert isinstance(loop, SimulationLoop)

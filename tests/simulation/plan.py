@@ -22,6 +22,7 @@ _STYLES = {
     "moves": {"add": 4, "update": 6, "remove": 1, "walk": 6, "stream": 2},
     "race": {"insert": 2, "add": 4, "remove": 1, "update": 1, "get": 1},
     "upkeep": {"sweep": 3, "verify": 1, "insert": 4, "add": 2, "remove": 4, "update": 2, "walk": 1},
+    "late": {"sweep": 3, "insert": 2, "add": 4, "remove": 1, "update": 4},
     "bulk": {"add_many": 4, "remove_many": 2, "update": 2, "walk": 2, "get_many": 1},
 }
 _TAGS = ("x", "y")
@@ -45,7 +46,7 @@ class Plan:
         if self.style == "race":
             self.pks, self._slots = tuple("abcdefgh"), ("s", "s")
         self.phases = dice.choice((1, 1, 2, 3))
-        if self.style == "upkeep":
+        if self.style in ("late", "upkeep"):
             self.phases = dice.choice((2, 3))
         self.pause_s = dice.choice((0.0, 0.3, 3.0))
         self._operations = dice.choice((1, 2, 2, 3))
@@ -55,6 +56,8 @@ class Plan:
 
     def rest_s(self, dice: random.Random) -> float:
         """Draw what passes between two phases: nothing, or about as long as garbage has to stay, or longer."""
+        if self.style == "late":
+            return dice.uniform(LATE_S / 5, 1.5 * LATE_S)
         if self.style == "upkeep" or dice.random() < 0.4:
             return dice.choice((dice.uniform(0, LATE_S), dice.uniform(LATE_S, 1.5 * LATE_S), 3 * LATE_S))
         return 0.0
@@ -63,6 +66,8 @@ class Plan:
         """Draw how many clients a phase has."""
         if self.style == "race":
             return 8
+        if self.style == "upkeep":
+            return dice.randrange(3, 7)
         return dice.randrange(2, 7) // self.phases + 1
 
     def kinds(self, dice: random.Random) -> Iterator[str]:

@@ -38,13 +38,12 @@ class Schedule:
     def __init__(self, seed: int, tell: Callable[[str], object] | None = None) -> None:
         self._dice = random.Random(seed)
         self.plan = Plan(self._dice)
-        self.weather = Weather(random.Random(seed ^ 0x5EED << 32))
+        self.weather = Weather(random.Random(seed ^ 0x5EED << 32), late=self.plan.style == "late")
         self.order = random.Random(seed ^ 0x10AD << 32)
         self.journal = Journal(lambda: 0.0, tell)
         self.history = History(self.journal)
         self.oracle = Oracle(self.history, self.journal, calm=not self.weather.rate)
         self._processes = 0
-        # Held to the end: a task of a dead process that is collected would run its code in the context of another.
         self._clients: list[tuple[Process, asyncio.Task[None]]] = []
 
     async def run(self) -> None:

@@ -34,7 +34,7 @@ _BOUND = {name: declared.bind(_READER) for name, declared in Things.declared.ite
 
 def retry_policy(dice: random.Random, clock: Callable[[], float]) -> RetryPolicy:
     """Return a policy for one process, with its dice and its clock."""
-    return RetryPolicy(attempts=dice.choice((2, 3, 8)), conflicts=dice.choice((2, 8, 32)), dice=dice, clock=clock)
+    return RetryPolicy(attempts=dice.choice((1, 2, 3, 8)), conflicts=dice.choice((2, 8, 32)), dice=dice, clock=clock)
 
 
 @functools.cache

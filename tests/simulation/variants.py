@@ -255,14 +255,14 @@ VARIANTS = (
     Variant(
         "a sweep has no grace",
         f"{_SWEEP}:Sweep.run",
-        (("seconds=self._grace_s + _CLOCK_TICK_S", "seconds=0"),),
+        (("seconds=_grace_s(self._committer, self._wanted_s) + _CLOCK_TICK_S", "seconds=0"),),
         _REMOVALS,
     ),
     Variant(
         "a sweep forgets how late a write may arrive",
         f"{_SWEEP}:_grace_s",
         (("least_s = deadline_s + (late_s or 0.0)", "least_s = deadline_s"),),
-        _REMOVALS,
+        ("late",),
     ),
     Variant(
         "a sweep goes by the client's clock, which is fast",
@@ -280,6 +280,6 @@ VARIANTS = (
         "a writer has no deadline",
         "ssshelf.retries:RetryPolicy._pauses",
         (("if self.clock() + pause > give_up:", "if False:"),),
-        _REMOVALS,
+        ("late",),
     ),
 )
