@@ -22,8 +22,8 @@ test-servers: install  ## Run the tests that need a real S3: installs and starts
 	tests/servers/install.sh
 	$(PYTEST) -m "ceph or servers"
 
-simulate: install  ## Run SEEDS=… schedules of faults and crashes, from FIRST=…; JSON=… keeps the counts
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(if $(JSON),--json $(JSON))
+simulate: install  ## Run SEEDS=… schedules of faults and crashes; JSON=… keeps what a table is made of
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(if $(JSON),--variants --json $(JSON))
 
 install: $(INSTALLED)  ## Make .venv, with the library and its tools
 

@@ -170,6 +170,12 @@ class Client:
         if await self._do(call, self.shelf.sweep()) is not None:
             self.oracle.wrote_all(call, [])
 
+    async def reindex(self) -> None:
+        call = self._begin("reindex", *self.plan.pks)
+        report = await self._do(call, self.shelf.reindex(force=True))
+        if report is not None:
+            self.oracle.reindexed(call, report)
+
     async def verify(self) -> None:
         call = self._begin("verify")
         found = await self._do(call, _verified(self.shelf))

@@ -59,6 +59,7 @@ class Call:
         thing: What it writes.
         expect: The revision that it replaces.
         began: The last instant before it; ``ended`` the last one within it.
+        began_s: When that was.
         wrote: What its requests have written, whenever they were applied.
         verdict: What it may have written: ``nothing``; ``maybe`` one version, of revision ``rev`` if there is one;
             exactly ``one``; ``some`` of many items. Nobody may ask before it has ended.
@@ -71,6 +72,7 @@ class Call:
     thing: Thing | None = None
     expect: str | None = None
     began: int = 0
+    began_s: float = 0.0
     ended: int | None = None
     wrote: list[Version] = field(default_factory=list)
     verdict: str = "some"
@@ -178,7 +180,8 @@ class History:
         versions.append(version)
         if call is not None and version.header is not None and not fence:
             call.wrote.append(version)
-        self._journal.counts.fences += fence and version.header is not None
+        if fence and version.header is not None and call is not None and call.kind != "reindex":
+            self._journal.counts.fences += 1
         self._name(text, pk, version.header)
 
     def _name(self, item: str, pk: str, header: Header | None) -> None:

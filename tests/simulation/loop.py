@@ -106,7 +106,7 @@ class SimulationLoop(VirtualTimeLoop):
 
     def _make_task(
         self,
-        loop: asyncio.AbstractEventLoop,
+        _: asyncio.AbstractEventLoop,
         coroutine: Coroutine[Any, Any, T] | Generator[Any, None, T],
         **options: Any,
     ) -> asyncio.Task[T]:

@@ -13,7 +13,8 @@ from ssshelf import (
     UnavailableError,
     UniqueViolationError,
 )
-from ssshelf.maintenance import Verified
+from ssshelf.maintenance import Reindexed, Verified
+from ssshelf.retries import RetryPolicy
 from tests.simulation.history import Call, History, Version
 from tests.simulation.shelf import LAYOUT, claims
 
@@ -46,7 +47,7 @@ class Oracle:
 
     def begin(self, who: str, kind: str, *pks: str, thing: Thing | None = None, expect: str | None = None) -> Call:
         """Return a new operation."""
-        call = Call(len(self._calls), who, kind, pks, thing, expect, self.history.step)
+        call = Call(len(self._calls), who, kind, pks, thing, expect, self.history.step, self.journal.clock())
         self._calls.append(call)
         self.journal.began(call)
         return call
@@ -141,6 +142,12 @@ class Oracle:
         if not found.is_sound:
             self._broken("verify", call, f"found {[str(finding) for finding in found.findings]}")
 
+    def reindexed(self, call: Call, report: Reindexed) -> None:
+        """Check that a reindex changed no item, and that none resisted, as each is as it has to be."""
+        self.wrote_all(call, [])
+        if not report.is_complete:
+            self._broken("reindex", call, f"failed: {report.errors}")
+
     # Failures
 
     def _failed(self, call: Call, error: Exception) -> None:
@@ -156,12 +163,14 @@ class Oracle:
             call.verdict, call.rev = "some", None
         elif isinstance(error, NotFoundError | ConflictError) and not self._justified(call, error):
             self._broken("I4 linearizable", call, f"raised {error!r} without a reason")
-        if self._calm and isinstance(error, CommitUnknownError | UnavailableError) and not self._met_tombstone(call):
+        if isinstance(error, CommitUnknownError | UnavailableError) and not self._excused(call):
             self._broken("liveness", call, f"raised {error!r} although nothing failed")
         self._check_count(call)
 
-    def _met_tombstone(self, call: Call) -> bool:
-        """Return whether an insert may have met a tombstone, which a sweep may remove before a late repetition."""
+    def _excused(self, call: Call) -> bool:
+        """Return whether a call may fail: something else did, it took too long, or a tombstone refused its insert."""
+        if not self._calm or self.journal.clock() - call.began_s > RetryPolicy().deadline_s:
+            return True
         pks = self.history.pks if call.kind in _BULK else call.pks
         return any(state.header and state.thing is None for pk in pks for state in self._states(call, pk))
 

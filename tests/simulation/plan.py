@@ -16,12 +16,22 @@ __all__ = ["Plan"]
 
 _READS = {"get": 2, "get_revision": 1, "get_many": 1, "walk": 3, "stream": 1, "keys": 1}
 _STYLES = {
-    "mixed": {"insert": 3, "add": 4, "replace": 3, "update": 4, "remove": 4, "sweep": 1, "verify": 1, **_READS},
+    "mixed": {
+        "insert": 3,
+        "add": 4,
+        "replace": 3,
+        "update": 4,
+        "remove": 4,
+        "sweep": 1,
+        "verify": 1,
+        "reindex": 1,
+        **_READS,
+    },
     "duel": {"insert": 1, "add": 1, "replace": 2, "update": 6, "remove": 1, "get": 1},
     "churn": {"insert": 6, "add": 2, "remove": 6, "walk": 2, "get": 1},
     "moves": {"add": 4, "update": 6, "remove": 1, "walk": 6, "stream": 2},
     "race": {"insert": 2, "add": 4, "remove": 1, "update": 1, "get": 1},
-    "upkeep": {"sweep": 3, "verify": 1, "insert": 4, "add": 2, "remove": 4, "update": 2, "walk": 1},
+    "upkeep": {"sweep": 3, "verify": 1, "reindex": 1, "insert": 4, "add": 2, "remove": 4, "update": 2, "walk": 1},
     "late": {"sweep": 3, "insert": 2, "add": 4, "remove": 1, "update": 4},
     "bulk": {"add_many": 4, "remove_many": 2, "update": 2, "walk": 2, "get_many": 1},
 }

@@ -31,6 +31,10 @@ def rows(counted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "owners fenced", f"{counted['fences']:,}"
     yield "operations", _kinds(_by_outcome(counted["operations"]))
     yield "violations", f"{len(counted['violations']):,}"
+    if variants := counted.get("variants"):
+        caught = [f"{name} ({schedules:,})" for name, schedules in variants.items() if schedules]
+        what = "; ".join(caught)
+        yield "weakened versions caught", f"{len(caught)} of {len(variants)}, after so many schedules: {what}"
 
 
 def _by_outcome(operations: Mapping[str, int]) -> dict[str, int]:
