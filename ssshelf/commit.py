@@ -206,15 +206,19 @@ class Committer:
         before something younger is there.
         """
         try:
-            return await self.commit(item, tombstone, draft)
+            outcome = await self.commit(item, tombstone, draft)
         except CommitUnknownError:
             raise
         except ShelfError as error:
             try:
-                await self.commit(item, tombstone, None)
+                if _left_nothing(await self.commit(item, tombstone, None)):
+                    raise CommitUnknownError(item, rev)
             except ShelfError:
                 raise CommitUnknownError(item, rev) from error
             raise
+        if _left_nothing(outcome):
+            raise CommitUnknownError(item, rev)
+        return outcome
 
     async def was_committed(self, item: Key, rev: str) -> bool:
         """Return whether the commit ``rev`` was applied to ``item``; one that was not never will be.
@@ -366,6 +370,11 @@ def _hindered_by_a_claim(transaction: _Transaction, outcome: Revision | Lost) ->
     if isinstance(outcome, Revision) or not transaction.claims:
         return False
     return (outcome.current and outcome.current.etag) == (transaction.base and transaction.base.etag)
+
+
+def _left_nothing(outcome: Revision | Lost) -> bool:
+    """Whether a sweep was faster."""
+    return isinstance(outcome, Lost) and outcome.current is None
 
 
 def _maybe_applied(failures: Sequence[UnavailableError]) -> bool:
