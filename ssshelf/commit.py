@@ -193,25 +193,28 @@ class Committer:
         if isinstance(outcome, Revision):
             await self._discard(transaction.drops, transaction.releases, outcome)
             return outcome
-        current = outcome.current
-        if base is None and draft is not None and current is not None and not current.header.live:
-            outcome = await self._commit_over(item, current, draft, transaction.header.rev)
+        if base is None and draft is not None:
+            outcome = await self._after_refused_insert(item, outcome.current, draft, transaction.header.rev)
         await self._discard(transaction.adds, fresh, transaction.header.rev)
         return outcome
 
-    async def _commit_over(self, item: Key, tombstone: Stored, draft: Draft, rev: str) -> Revision | Lost:
+    async def _after_refused_insert(self, item: Key, current: Stored | None, draft: Draft, rev: str) -> Revision | Lost:
         """Commit over the tombstone that an insert, ``rev``, was refused for.
 
         A late repetition of that insert would succeed if the tombstone was swept in the meantime, so it is not over
         before something younger is there.
         """
+        if current is None:  # it was swept already
+            raise CommitUnknownError(item, rev)
+        if current.header.live:
+            return Lost(current)
         try:
-            outcome = await self.commit(item, tombstone, draft)
+            outcome = await self.commit(item, current, draft)
         except CommitUnknownError:
             raise
         except ShelfError as error:
             try:
-                if _left_nothing(await self.commit(item, tombstone, None)):
+                if _left_nothing(await self.commit(item, current, None)):
                     raise CommitUnknownError(item, rev)
             except ShelfError:
                 raise CommitUnknownError(item, rev) from error
