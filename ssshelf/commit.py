@@ -329,15 +329,15 @@ class Committer:
             # Also after a first attempt: something on the way may have delivered it twice.
             # A claim that stood in the way of a whole transaction may be gone when an earlier attempt arrives.
             for_good = not (rest and transaction.claims and _maybe_applied(failures))
-            return await self._resolve(transaction, failures, refused=for_good)
+            return await self._resolve(transaction, failures, started, refused=for_good)
         except Exception:
             if _maybe_applied(failures):
-                return await self._resolve(transaction, failures, refused=False)
+                return await self._resolve(transaction, failures, started, refused=False)
             raise
         return Revision(transaction.header.rev, Stored(etag, transaction.header))
 
     async def _resolve(
-        self, transaction: _Transaction, failures: Sequence[UnavailableError], *, refused: bool
+        self, transaction: _Transaction, failures: Sequence[UnavailableError], started: float, *, refused: bool
     ) -> Revision | Lost:
         """Find out by reading whether the transaction was applied.
 
@@ -353,7 +353,9 @@ class Committer:
         # What others have stored since also rules out that the condition ever holds again: no etag comes twice.
         refused = refused or (current and current.etag) != (base and base.etag)
         too_long_ago = current is not None and current.header.n - transaction.header.n >= LINEAGE
-        if not refused or (too_long_ago and _maybe_applied(failures)):
+        # Who looks later than that may find an item whose tombstone was swept, and which began anew.
+        forgotten = self.policy.clock() - started > self.policy.deadline_s
+        if not refused or forgotten or (too_long_ago and _maybe_applied(failures)):
             raise CommitUnknownError(transaction.item.key, rev) from (failures[-1] if failures else None)
         return Lost(current)
 

@@ -145,7 +145,7 @@ VARIANTS = (
         f"{_COMMIT}._commit_point",
         (
             (
-                "return await self._resolve(transaction, failures, refused=False)",
+                "return await self._resolve(transaction, failures, started, refused=False)",
                 "return Lost(await self.load(transaction.item.key))",
             ),
         ),
@@ -160,7 +160,7 @@ VARIANTS = (
         f"{_COMMIT}._commit_point",
         (
             (
-                "return await self._resolve(transaction, failures, refused=for_good)",
+                "return await self._resolve(transaction, failures, started, refused=for_good)",
                 "return Lost(await self.load(transaction.item.key))",
             ),
         ),
@@ -168,7 +168,7 @@ VARIANTS = (
     Variant(
         "an item that is as before means that the write was lost",
         f"{_COMMIT}._resolve",
-        (("if not refused or (", "if ("),),
+        (("if not refused or forgotten", "if forgotten"),),
     ),
     Variant(
         "a revision that is not in a short lineage was never written",
