@@ -169,8 +169,12 @@ class Oracle:
         self._check_count(call)
 
     def _excused(self, call: Call) -> bool:
-        """Return whether a call may fail: something else did, it took too long, or a tombstone refused its insert."""
-        if not self._calm or self.journal.clock() - call.began_s > RetryPolicy().deadline_s:
+        """Return whether a call may fail: something else did, it took too long, or met a tombstone."""
+        if (
+            not self._calm
+            or call.kind == "was_committed"
+            or self.journal.clock() - call.began_s > RetryPolicy().deadline_s
+        ):
             return True
         pks = self.history.pks if call.kind in _BULK else call.pks
         return any(state.header and state.thing is None for pk in pks for state in self._states(call, pk))
