@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -9,6 +10,7 @@ from typing import Generic, TypeVar
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog, ListingError
 from ssshelf.commit import Lost
+from ssshelf.envelope import Stored
 from ssshelf.errors import ConflictError, CorruptionError, UniqueViolationError
 from ssshelf.keys import Key
 from ssshelf.maintenance.checkpoint import Checkpoint, Progress, Report
@@ -19,7 +21,6 @@ __all__ = ["Reindex", "Reindexed"]
 
 T = TypeVar("T")
 _MOST_KEPT = 100
-_OF_ONE_ITEM = (CorruptionError, ListingError, UniqueViolationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +112,32 @@ class Reindex(Generic[T]):
 
     async def _relist(self, key: Key) -> bool:
         """List an item as the collections do now, until nobody else is faster; return whether that changed anything."""
-        try:
-            stored = await self._committer.load(key)
-            for _ in self._committer.policy.conflict_pauses():
+        for pause in self._committer.policy.conflict_pauses():
+            await asyncio.sleep(pause)
+            stored: Stored | None = None
+            try:
+                stored = await self._committer.load(key)
                 if stored is None or not stored.header.live:
                     return False
                 draft = replace(self._catalog.redraft(key, stored), afresh=self._force)
                 if draft.is_listed_by(stored.header) and not self._force:
                     return False
-                outcome = await self._committer.commit(key, stored, draft)
-                if not isinstance(outcome, Lost):
+                if not isinstance(await self._committer.commit(key, stored, draft), Lost):
                     return True
-                stored = outcome.current
-        except _OF_ONE_ITEM as error:
-            self._counts["failed"] += 1
-            if len(self._errors) < _MOST_KEPT:
-                self._errors.append((key, error))
-            return False
-        raise ConflictError(key, None, stored.header.rev if stored else None)
+            except (CorruptionError, ListingError) as error:
+                return self._failed(key, error)
+            except UniqueViolationError as error:
+                if await self._is_still(key, stored):
+                    return self._failed(key, error)
+        raise ConflictError(key, None, None)
+
+    async def _is_still(self, key: Key, stored: Stored | None) -> bool:
+        """Whether an item is as it was, so that the value it could not get is still its own."""
+        current = await self._committer.load(key)
+        return current is not None and stored is not None and current.etag == stored.etag
+
+    def _failed(self, key: Key, error: Exception) -> bool:
+        self._counts["failed"] += 1
+        if len(self._errors) < _MOST_KEPT:
+            self._errors.append((key, error))
+        return False

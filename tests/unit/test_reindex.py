@@ -147,6 +147,29 @@ async def test_items_that_cannot_share_a_value_keep_readers_out(storage: Storage
     assert len(await later.by_title.get_items()) == 4
 
 
+async def test_a_value_that_was_given_up_meanwhile_is_no_failure() -> None:
+    """The reindex reads an item, which then gives its value to another one; so its own old value is refused."""
+    storage = MemoryStorage(transactions=False)
+    await filled(storage, 2)
+    other = Later(storage)
+    moved: list[Key] = []
+
+    class Moving(FaultyStorage):
+        async def get(self, key: Key) -> Any:
+            entry = await super().get(key)
+            if key == LAYOUT.item("n0000") and not moved:
+                moved.append(key)
+                await other.add_item(note(0, title="new"))
+                await other.add_item(note(5, title="title 0000"))
+            return entry
+
+    done = await Later(Moving(storage)).reindex()
+
+    assert done.is_complete, done.errors
+    assert moved
+    assert (await other.verify()).is_clean
+
+
 async def test_what_cannot_be_read_or_listed_is_told_and_the_rest_is_done(storage: Storage) -> None:
     notes = await filled(storage)
     await notes.add_item({"slug": "untitled", "tag": "x"})
