@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import selectors
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +15,10 @@ from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import FaultyStorage
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.faults.test_crash_at_each_step import BYSTANDER, CASES, Case
-from tests.storages import ceph, open_named, open_requests
+from tests.storages import BUCKET, ceph, open_named, open_requests, s3_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ssshelf.storages.base import Storage
 
@@ -47,7 +48,8 @@ READS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "sweep": lambda m: m.sweep(),
     "reindex": lambda m: m.reindex(force=True),
 }
-ON_SERVERS = ["insert", "add over", "update", "remove", "get", "page", "stream"]
+ON_MOTO = ["insert", "remove", "get", "stream"]
+ON_CEPH = [*ON_MOTO, "add over", "update", "page"]
 """There each turn takes long, and the others make no request that these do not make, too."""
 
 ALL = {**CASES, **{name: Case(THREE, do, THREE) for name, do in READS.items()}}
@@ -94,15 +96,25 @@ async def found(shelf: Bookmarks, case: Case) -> list[Bookmark]:
             return items
 
 
-async def cancelled_after(turns: int, turning: Turns, call: Awaitable[Any]) -> bool:
+async def within(limit: asyncio.Timeout, call: Awaitable[Any]) -> bool:
+    """Return whether a call was done within its limit."""
+    try:
+        async with limit:
+            await call
+    except TimeoutError:
+        return False
+    return True
+
+
+async def interrupted_after(turns: int, turning: Turns, call: Awaitable[Any], *, by_timeout: bool) -> bool:
     """Cancel a call after so many turns of the loop; return whether it was done before."""
     others = asyncio.all_tasks()
-    task = asyncio.ensure_future(call)
-    turning.act_after(turns, task.cancel)
+    limit = asyncio.timeout(None)
+    task = asyncio.ensure_future(within(limit, call))
+    turning.act_after(turns, partial(limit.reschedule, 0) if by_timeout else task.cancel)
     await asyncio.wait([task])
-    turning.left = -1
-    assert task.cancelled() or task.result() is not NotImplemented  # raises what else it may have raised
-    done = not task.cancelled()
+    turning.act_after(-1, bool)  # never, and nothing is kept alive
+    done = not task.cancelled() and task.result()
     del task, call
     for _ in range(A_FEW_TURNS):
         await asyncio.sleep(0)
@@ -110,13 +122,13 @@ async def cancelled_after(turns: int, turning: Turns, call: Awaitable[Any]) -> b
     return done
 
 
-async def cancel_at_each_turn(storage: Storage, case: Case, turning: Turns) -> int:
-    for turns in itertools.count():
+async def interrupt_at_each_turn(storage: Storage, case: Case, turning: Turns, *, by_timeout: bool = False) -> int:
+    for turns in itertools.count(1):  # in the first one it begins
         part = PrefixedStorage(storage, Key(turns))
         shelf = Shelf(part, retries=RetryPolicy(base_s=0))
         await shelf.add_items([BYSTANDER, *case.before])
 
-        done = await cancelled_after(turns, turning, case.do(shelf))
+        done = await interrupted_after(turns, turning, case.do(shelf), by_timeout=by_timeout)
 
         assert not isinstance(storage, S3Storage) or open_requests(storage) == 0
         items = await found(shelf, case)
@@ -131,25 +143,56 @@ async def cancel_at_each_turn(storage: Storage, case: Case, turning: Turns) -> i
     raise AssertionError
 
 
-LOCAL = [(kind, name) for kind in ("memory", "memory-plain", "sqlite") for name in ALL]
-REMOTE = [
-    pytest.param(kind, name, marks=[ceph] if kind == "ceph" else []) for kind in ("moto", "ceph") for name in ON_SERVERS
-]
-
-
-@pytest.mark.parametrize(("kind", "name"), [*LOCAL, *REMOTE])
-def test_a_call_may_be_cancelled_at_any_time(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, name: str
-) -> None:
-    monkeypatch.setattr("ssshelf.collections.PAGE_LIMIT", 2)  # so that a stream reads ahead
+def run_turn_by_turn(main: Callable[[Turns], Coroutine[Any, Any, int]]) -> int:
     turning = Turns()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turning)) as runner:
+        return runner.run(main(turning))
 
-    async def main() -> int:
+
+@pytest.fixture
+def read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stream of a few items have pages to read ahead."""
+    monkeypatch.setattr("ssshelf.collections.PAGE_LIMIT", 2)
+
+
+LOCAL = [(kind, name) for kind in ("memory", "memory-plain", "sqlite") for name in ALL]
+ON_SERVERS = [("moto", name) for name in ON_MOTO] + [pytest.param("ceph", name, marks=ceph) for name in ON_CEPH]
+
+
+@pytest.mark.usefixtures("read_ahead")
+@pytest.mark.parametrize(("kind", "name"), [*LOCAL, *ON_SERVERS])
+def test_a_call_may_be_cancelled_at_any_time(request: pytest.FixtureRequest, kind: str, name: str) -> None:
+    async def main(turning: Turns) -> int:
         async with open_named(kind, request) as storage:
             slow = SlowStorage(storage) if kind.startswith("memory") else storage
-            return await cancel_at_each_turn(slow, ALL[name], turning)
+            return await interrupt_at_each_turn(slow, ALL[name], turning)
 
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turning)) as runner:
-        turns = runner.run(main())
+    assert run_turn_by_turn(main) > 1
 
-    assert turns > 1
+
+@pytest.mark.usefixtures("read_ahead")
+@pytest.mark.parametrize(("kind", "name"), [*(("memory-plain", name) for name in ALL), ("moto", "insert")])
+def test_a_call_may_run_out_of_time_at_any_time(request: pytest.FixtureRequest, kind: str, name: str) -> None:
+    async def main(turning: Turns) -> int:
+        async with open_named(kind, request) as storage:
+            slow = SlowStorage(storage) if kind.startswith("memory") else storage
+            return await interrupt_at_each_turn(slow, ALL[name], turning, by_timeout=True)
+
+    assert run_turn_by_turn(main) > 1
+
+
+def test_the_first_use_of_a_storage_may_be_cancelled_at_any_time(moto_url: str) -> None:
+    async def main(turning: Turns) -> int:
+        async with s3_storage(moto_url) as made:
+            prefix = made.prefix
+        for turns in itertools.count(1):
+            async with S3Storage(BUCKET, prefix, endpoint_url=moto_url, addressing_style="path") as storage:
+                done = await interrupted_after(turns, turning, storage.scan(Key()), by_timeout=False)
+
+                assert open_requests(storage) == 0
+                assert (await storage.scan(Key())).rows == ()
+                if done:
+                    return turns
+        raise AssertionError
+
+    assert run_turn_by_turn(main) > 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ssshelf.storages.s3 import S3Storage
 
-IMPATIENT = {"connect_timeout_s": 0.2, "read_timeout_s": 0.2}
+IMPATIENT = {"connect_timeout_s": 0.4, "read_timeout_s": 0.4}
 AT_ONCE = {Fault.SLOW_DOWN, Fault.ERROR_AFTER, Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_MIDWAY}
 IN_TIME = {Fault.SLOW_HEAD, Fault.SLOW_BODY, Fault.HANG, Fault.LATE}
 NOT_APPLIED = {Fault.SLOW_DOWN, Fault.CUT_BEFORE, Fault.HANG, Fault.LATE}
@@ -78,18 +78,19 @@ def one_of_each(storage: S3Storage) -> list[Awaitable[Any]]:
 
 @pytest.mark.parametrize("fault", EVERY)
 async def test_requests_that_keep_failing_are_given_up_after_their_attempts(url: str, fault: Fault) -> None:
-    async with faulty(url, retries=tries(3 if fault in AT_ONCE else 2), **IMPATIENT) as (proxy, storage):
+    attempts, limits = (3, {}) if fault in AT_ONCE else (2, IMPATIENT)
+    async with faulty(url, retries=tries(attempts), **limits) as (proxy, storage):
         await storage.put(KEY, b"old" * 100)
         proxy.requests.clear()
         proxy.plan = lambda _: fault
 
         failures = await outcomes(*one_of_each(storage))
 
-        attempts = 3 if fault in AT_ONCE else 2
         sent = {"GET": 2 * attempts, "PUT": attempts + 1, "DELETE": attempts, "POST": attempts}
         assert [type(failure) for failure in failures] == [UnavailableError] * 6
         assert all(failure.maybe_applied for failure in failures)
-        assert Counter(request.method for request in proxy.requests) == sent
+        arrived = Counter(request.method for request in proxy.requests)
+        assert arrived == sent or (fault in IN_TIME and arrived <= Counter(sent))  # time may be up before one arrives
 
         proxy.plan = None
         assert (await storage.get(KEY)).data == (b"old" * 100 if fault in NOT_APPLIED else b"new")
@@ -140,7 +141,7 @@ async def test_requests_that_wait_for_a_connection_are_given_up_too(url: str) ->
         failures = await outcomes(*(storage.get(KEY) for _ in range(5)))
 
         assert [type(failure) for failure in failures] == [UnavailableError] * 5
-        assert 1 <= len(proxy.requests) <= 2
+        assert 1 <= len(proxy.requests) < 5
         proxy.plan = None
         assert (await storage.get(KEY)).data == b"old"
 
@@ -343,7 +344,7 @@ async def test_nothing_is_lost_in_a_storm(url: str, seed: int) -> None:
     dice = random.Random(seed)
     likely = [*AT_ONCE, Fault.TWICE]
 
-    async with faulty(url, retries=tries(3, dice=dice), **IMPATIENT) as (proxy, storage):
+    async with faulty(url, retries=tries(3, dice=dice)) as (proxy, storage):
         shelf = Bookmarks(storage, retries=tries(3, dice=dice))
         # By primary key: what may be stored, of which only the first was acknowledged.
         possible: dict[str, list[Bookmark | None]] = {f"i{number}": [None] for number in range(12)}
