@@ -98,7 +98,7 @@ class SimulationLoop(VirtualTimeLoop):
             return handle
         if process.dead:
             self._kept.append(handle)
-        elif process.wakes > self.time():
+        elif process.wakes > self.time() + self._clock_resolution:  # a timer that is due so soon has gone off already
             self.call_at(process.wakes, self._ready.append, handle)
         else:
             return handle
