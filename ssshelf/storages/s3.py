@@ -184,6 +184,9 @@ class S3Storage(Storage):
             answer = await client.list_objects_v2(
                 Bucket=self.bucket, Prefix=self._root + prefix.below, MaxKeys=limit, **start
             )
+        if "IsTruncated" not in answer:  # some page of a proxy in between, which would read as an empty listing
+            msg = "S3: the answer to a listing was something else"
+            raise UnavailableError(msg)
         rows = tuple(
             Row(Key.from_text(o["Key"][len(self._root) :]), o["ETag"].strip('"'), o["Size"], o["LastModified"])
             for o in answer.get("Contents", ())

@@ -13,6 +13,7 @@ import pytest
 from ssshelf import CommitUnknownError, ConflictError, Key, NotFoundError, RetryBudget, RetryPolicy, UnavailableError
 from ssshelf.storages._s3_client import ClientPool, S3Options, read_all
 from ssshelf.storages.base import IfAbsent
+from ssshelf.storages.s3 import S3Storage
 from ssshelf.testing import run_in_virtual_time
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.servers.fault_proxy import Fault, FaultProxy, Request
@@ -20,8 +21,6 @@ from tests.storages import ceph, open_requests, s3_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from ssshelf.storages.s3 import S3Storage
 
 IMPATIENT = {"connect_timeout_s": 0.4, "read_timeout_s": 0.4}
 AT_ONCE = {Fault.SLOW_DOWN, Fault.ERROR_AFTER, Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_MIDWAY}
@@ -370,3 +369,18 @@ async def test_nothing_is_lost_in_a_storm(url: str, seed: int) -> None:
         assert {slug: found[slug] for slug in possible if found[slug] not in possible[slug]} == {}
         await assert_in_step(shelf, [item for item in found.values() if item is not None])
         assert sum(proxy.faults.values()) > 50
+
+
+@pytest.mark.parametrize("page", [b"<html><body>Log in</body></html>", b"", b"Log in", b"{}"])
+async def test_a_page_of_something_in_between_is_no_empty_listing(page: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(page), page))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with S3Storage("b", endpoint_url=f"http://127.0.0.1:{port}", retries=tries(2)) as storage:
+            with pytest.raises(UnavailableError):
+                await storage.scan(Key())
