@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers simulate install format lint types layers unit examples bench changelog clean
+.PHONY: help demo test test-servers simulate reliability install format lint types layers unit examples bench changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -22,8 +22,15 @@ test-servers: install  ## Run the tests that need a real S3: installs and starts
 	tests/servers/install.sh
 	$(PYTEST) -m "ceph or servers"
 
-simulate: install  ## Run SEEDS=… schedules of faults and crashes; JSON=… keeps what a table is made of
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(if $(JSON),--variants --json $(JSON))
+simulate: install  ## Run SEEDS=… schedules of faults and crashes; JSON=… keeps what was counted
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(if $(JSON),--json $(JSON))
+
+reliability: install  ## Prove it all and write docs/reliability.rst: SEEDS=… schedules, tests on all servers (root on Debian)
+	tests/servers/install.sh
+	mkdir -p build
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --json build/simulation.json
+	$(PYTEST) -m "" --junitxml build/tests.xml --ignore tests/simulation/test_simulation.py tests
+	$(BIN)/python -m tests.reliability build/simulation.json build/tests.xml
 
 install: $(INSTALLED)  ## Make .venv, with the library and its tools
 

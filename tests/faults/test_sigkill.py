@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ssshelf.keys import Key
     from ssshelf.storages.base import Row, Scan, Storage
 
+    Record = Callable[[str, object], None]
+
 KILLS = 200
 MOST_LINES = 40
 LONGEST_DELAY_S = 0.003
@@ -127,8 +129,8 @@ def writers(**settings: Any) -> Iterator[Writers]:
         yield Writers(process)
 
 
-def survive(settings: dict[str, Any], opened: Callable[[], AbstractAsyncContextManager[Any]], seed: int) -> None:
-    dice = random.Random(seed)
+def survive(settings: dict[str, Any], opened: Callable[[], AbstractAsyncContextManager[Any]], record: Record) -> None:
+    dice = random.Random(1)
     history = History()
 
     async def check(*, and_sweep: bool = False) -> None:
@@ -143,20 +145,22 @@ def survive(settings: dict[str, Any], opened: Callable[[], AbstractAsyncContextM
             asyncio.run(check())
     asyncio.run(check(and_sweep=True))
     assert history.acknowledged > KILLS
+    record("kills", KILLS)
+    record("acknowledged", history.acknowledged)
 
 
-def test_sqlite_survives(tmp_path: Path) -> None:
+def test_sqlite_survives(tmp_path: Path, record_property: Record) -> None:
     path = str(tmp_path / "shelf.db")
-    survive({"path": path}, lambda: SQLiteStorage(path), seed=1)
+    survive({"path": path}, lambda: SQLiteStorage(path), record_property)
 
 
 @pytest.mark.ceph
 @pytest.mark.timeout(600)
-def test_ceph_survives(ceph_url: str) -> None:
+def test_ceph_survives(ceph_url: str, record_property: Record) -> None:
     async def prefix() -> str:
         async with s3_storage(ceph_url) as storage:
             return storage.prefix
 
     settings: dict[str, Any] = {"bucket": BUCKET, "prefix": asyncio.run(prefix()), "endpoint_url": ceph_url}
     settings |= {"region_name": "us-east-1", "addressing_style": "path"}
-    survive(settings, lambda: S3Storage(**settings), seed=1)
+    survive(settings, lambda: S3Storage(**settings), record_property)

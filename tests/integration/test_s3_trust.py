@@ -93,7 +93,7 @@ async def test_what_each_server_does(request: pytest.FixtureRequest, name: str) 
 
 
 @pytest.mark.servers
-async def test_a_store_that_ignores_conditions_is_refused_and_nothing_is_written(request: Any) -> None:
+async def test_s3rver_is_refused_and_nothing_is_written(request: Any) -> None:
     async with unknown("s3rver", request) as storage:
         shelf = Bookmarks(storage)  # before anything is known
 

@@ -4,6 +4,7 @@
 #   ceph.sh install                         put Ceph into a chroot in the cache: once, half a minute, 700 MB
 #   ceph.sh up DATA_DIR PORT [MON_PORT]     start it, empty; access key "test", secret "testtest"; MON_PORT is PORT + 1
 #   ceph.sh down DATA_DIR                   end it, and with it all that was stored
+#   ceph.sh version                         tell which one is installed
 #
 # CEPH_VERSION=20 is the default, and 16 an older one, which wants the ETag of If-Match without quotes and ignores the
 # condition of a DELETE. Needs root and apt-get. A cluster lives in mount and PID namespaces of its own: nobody else
@@ -143,7 +144,8 @@ END
 case "$# ${1:-}" in
   "1 install") install ;;
   "3 up" | "4 up") mkdir -p "$2" && up "$(realpath "$2")" "$3" "${4:-$(($3 + 1))}" ;;
+  "1 version") chroot "$root" radosgw --version | cut -d ' ' -f 3 ;;
   "2 down") down "$(realpath "$2")" ;;
   "4 run") run "${@:2}" ;;
-  *) sed -n '4,6s/^# *//p' "$0" >&2 && exit 2 ;;
+  *) sed -n '4,7s/^# *//p' "$0" >&2 && exit 2 ;;
 esac

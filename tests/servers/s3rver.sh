@@ -3,16 +3,18 @@
 #
 #   s3rver.sh install              put it into the cache, from npm; node comes from apt-get if there is none
 #   s3rver.sh run DATA_DIR PORT    serve on loopback until it is ended; access key and secret are "S3RVER"
+#   s3rver.sh version              tell which one that is
 set -euo pipefail
 
-root=${XDG_CACHE_HOME:-$HOME/.cache}/ssshelf/s3rver-3.7.1
+version=3.7.1
+root=${XDG_CACHE_HOME:-$HOME/.cache}/ssshelf/s3rver-$version
 
 install() {
   [ ! -d "$root" ] || return 0
   command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends npm >/dev/null; } ||
     { echo "s3rver.sh: npm is missing, and apt-get cannot install it" >&2 && exit 1; }
   rm -rf "$root.part"
-  npm install --silent --no-fund --no-audit --prefix "$root.part" s3rver@3.7.1 >/dev/null
+  npm install --silent --no-fund --no-audit --prefix "$root.part" s3rver@$version >/dev/null
   mv "$root.part" "$root" # only what is complete gets the final name
 }
 
@@ -23,6 +25,7 @@ run() { # it hashes with what OpenSSL 3 calls legacy
 
 case "$# ${1:-}" in
   "1 install") install ;;
+  "1 version") echo "$version" ;;
   "3 run") run "${@:2}" ;;
-  *) sed -n '4,5s/^# *//p' "$0" >&2 && exit 2 ;;
+  *) sed -n '4,6s/^# *//p' "$0" >&2 && exit 2 ;;
 esac

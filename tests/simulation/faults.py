@@ -28,9 +28,9 @@ class Fate(enum.Enum):
     """``UnavailableError``, and it is applied later, at most ``LATE_S`` after it was sent."""
     TWICE = "applied twice"
     """Something on the way repeats it: it is applied now and again later; the answer is that of either."""
-    BUSY = "503"
+    BUSY = "answered 503"
     """``UnavailableError``: SlowDown; it was not applied, which the sender cannot know."""
-    RACED = "409"
+    RACED = "answered 409"
     """``UnavailableError``: another conditional write was under way; it was applied, or was not."""
 
 

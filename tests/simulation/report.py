@@ -1,24 +1,16 @@
-"""What a campaign counted, for people: a summary, and rows for the table in the docs."""
+"""What a campaign counted, for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["rows", "summary", "table"]
+__all__ = ["rows", "summary"]
 
 
 def summary(counted: Mapping[str, Any]) -> str:
     """Return what was counted, a line for each kind."""
-    return "\n".join(f"{what:<22} {much}" for what, much in rows(counted))
-
-
-def table(campaigns: Sequence[Mapping[str, Any]], more: Sequence[tuple[str, str]] = ()) -> str:
-    """Return an RST table of what campaigns counted, and of ``more`` rows that others have measured."""
-    lines = [".. list-table::", "   :widths: 25 75", ""]
-    for what, much in [*(row for counted in campaigns for row in rows(counted)), *more]:
-        lines += [f"   * - {what}", f"     - {much}"]
-    return "\n".join(lines)
+    return "\n".join(f"{what:<30} {much}" for what, much in rows(counted))
 
 
 def rows(counted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -31,10 +23,7 @@ def rows(counted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "owners fenced", f"{counted['fences']:,}"
     yield "operations", _kinds(_by_outcome(counted["operations"]))
     yield "violations", f"{len(counted['violations']):,}"
-    if variants := counted.get("variants"):
-        caught = [f"{name} ({schedules:,})" for name, schedules in variants.items() if schedules]
-        what = "; ".join(caught)
-        yield "weakened versions caught", f"{len(caught)} of {len(variants)}, after so many schedules: {what}"
+    yield "double owners of unique values", f"{sum(text.startswith('I7') for _, text in counted['violations']):,}"
 
 
 def _by_outcome(operations: Mapping[str, int]) -> dict[str, int]:

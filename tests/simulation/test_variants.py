@@ -7,17 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.variants import VARIANTS, Variant, schedules_until_caught
+from tests.simulation.variants import VARIANTS, Variant, catch
 
 MOST = 8000
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_a_weakened_version_is_caught(variant: Variant, record_property: Callable[[str, object], None]) -> None:
-    took = schedules_until_caught(variant, MOST)
+    caught = catch(variant, MOST)
 
-    assert took is not None, f"{MOST} schedules did not notice that {variant}"
-    record_property("schedules", took)
+    assert caught is not None, f"{MOST} schedules did not notice that {variant}"
+    record_property("schedules", caught.schedules)
+    record_property("promise", caught.promise)
 
 
 def test_variants_have_names_of_their_own() -> None:

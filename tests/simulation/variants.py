@@ -21,7 +21,7 @@ from unittest import mock
 from tests.simulation.journal import Violation
 from tests.simulation.schedule import run_seed, style_of
 
-__all__ = ["VARIANTS", "Variant", "schedules_until_caught"]
+__all__ = ["VARIANTS", "Caught", "Variant", "catch"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,21 @@ def _weakened(variant: Variant, function: Any, owner: Any) -> Any:
     return made[function.__name__]
 
 
-def schedules_until_caught(variant: Variant, most: int) -> int | None:
-    """Return how many schedules it took to see a promise broken; ``None`` when so many did not do.
+@dataclass(frozen=True)
+class Caught:
+    """How a variant was caught.
+
+    Attributes:
+        schedules: How many were run; the last one broke the promise.
+        promise: That was broken.
+    """
+
+    schedules: int
+    promise: str
+
+
+def catch(variant: Variant, most: int) -> Caught | None:
+    """Run schedules until one breaks a promise; ``None`` when so many did not.
 
     Schedules of other styles than the variant's are neither run nor counted.
 
@@ -88,19 +101,19 @@ def schedules_until_caught(variant: Variant, most: int) -> int | None:
     fitting = (seed for seed in itertools.count() if not variant.styles or style_of(seed) in variant.styles)
     for ran, seed in enumerate(itertools.islice(fitting, most), 1):
         with variant.applied():
-            caught = _breaks_a_promise(seed)
-        if caught:
+            promise = _broken(seed)
+        if promise.startswith("I"):  # I1 to I8; not for example an error of another kind
             run_seed(seed)
-            return ran
+            return Caught(ran, promise)
     return None
 
 
-def _breaks_a_promise(seed: int) -> bool:
+def _broken(seed: int) -> str:
     try:
         run_seed(seed)
     except Violation as violation:
-        return violation.promise.startswith("I")  # I1 to I8; not for example an error of another kind
-    return False
+        return violation.promise
+    return ""
 
 
 _COMMIT = "ssshelf.commit:Committer"
