@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from ssshelf.errors import NotFoundError, UnsupportedError
+from ssshelf.errors import CorruptionError, NotFoundError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Storage
 
@@ -47,8 +47,11 @@ class Checkpoint:
         self._storage = storage
         self._key = key
 
-    async def load(self) -> tuple[dict[str, Any], bytes] | None:
-        """Return what was saved last; ``None`` if the job is finished, or nothing can be read.
+    async def load(self, like: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+        """Return what was saved last; ``None`` if the job is finished, or what is there is no state of it.
+
+        Args:
+            like: Any state of the job: one that was saved has the same names, and values of the same types.
 
         Cost:
             1 get.
@@ -57,9 +60,11 @@ class Checkpoint:
             entry = await self._storage.get(self._key)
             line, _, data = entry.data.partition(b"\n")
             state = orjson.loads(line)
-            return (state, data) if state.pop("ssshelf") == _FORMAT_VERSION and "finished" not in state else None
-        except (NotFoundError, orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+        except (NotFoundError, CorruptionError, orjson.JSONDecodeError):
             return None
+        if not _is_like({"ssshelf": _FORMAT_VERSION, **like}, state) or state.pop("ssshelf") != _FORMAT_VERSION:
+            return None
+        return state, data
 
     async def save(self, state: dict[str, Any], data: bytes = b"") -> None:
         """Replace what is remembered.
@@ -92,3 +97,12 @@ class Checkpoint:
             msg = f"{self._storage!r} does not say when an entry was written, so the age of garbage is unknown"
             raise UnsupportedError(msg)
         return rows[0].modified
+
+
+def _is_like(expected: Any, found: Any) -> bool:
+    """Whether two values that were JSON have the same names and types in them."""
+    if type(found) is not type(expected):
+        return False
+    if not isinstance(expected, dict):
+        return True
+    return found.keys() == expected.keys() and all(_is_like(value, found[name]) for name, value in expected.items())

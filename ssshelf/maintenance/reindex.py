@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog, ListingError
@@ -79,7 +79,7 @@ class Reindex(Generic[T]):
 
     async def run(self) -> Reindexed:
         """Look at all items, and list anew those that are listed otherwise."""
-        after: str | None = await self._resume()
+        after = await self._resume()
         while True:
             scan = await self._storage.scan(self._layout.items, after=after)
             await self._reindex(scan.rows)
@@ -87,7 +87,7 @@ class Reindex(Generic[T]):
                 self._progress(Progress("items", self._counts["items"]))
             if (after := scan.after) is None:
                 break
-            await self._checkpoint.save({"target": self._target, "after": after, "counts": self._counts})
+            await self._checkpoint.save(self._state(after))
         if not self._counts["failed"]:
             await record_versions(self._storage, self._layout, self._versions)
         await self._checkpoint.finish()
@@ -99,11 +99,15 @@ class Reindex(Generic[T]):
         return Reindexed(**self._counts, errors=tuple(self._errors))
 
     async def _resume(self) -> str | None:
-        saved = await self._checkpoint.load()
-        if saved is None or saved[0]["target"] != self._target:
+        saved = await self._checkpoint.load(self._state(""))
+        # What failed before has to be looked at once more: it alone keeps readers out, and may be in order by now.
+        if saved is None or saved[0]["target"] != self._target or saved[0]["counts"]["failed"]:
             return None
         self._counts = saved[0]["counts"]
         return str(saved[0]["after"])
+
+    def _state(self, after: str) -> dict[str, Any]:
+        return {"target": self._target, "after": after, "counts": self._counts}
 
     async def _reindex(self, rows: Sequence[Row]) -> None:
         changed = await map_bounded(lambda row: self._relist(row.key), rows, self._catalog.reader.concurrency)

@@ -79,7 +79,7 @@ class Sweep:
             if number < first:
                 continue
             done = saved = 0
-            async for count, last in phase(after if number == first else None):
+            async for count, last in phase(after if number == first else ""):
                 done += count
                 if self._progress is not None:
                     self._progress(Progress(phase.__name__.strip("_").replace("_", " "), done))
@@ -89,20 +89,22 @@ class Sweep:
         await self._checkpoint.finish()
         return self._swept
 
-    async def _resume(self) -> tuple[int, str | None]:
-        saved = await self._checkpoint.load()
+    async def _resume(self) -> tuple[int, str]:
+        saved = await self._checkpoint.load(self._state(0, ""))
         if saved is None:
-            return 0, None
+            return 0, ""
         state, sums = saved
         self._swept = Swept(**state["swept"])
         self._survey = Survey(self._committer, self._concurrency, sums)
         return state["phase"], state["after"]
 
-    async def _save(self, phase: int, after: str | None) -> None:
-        state: dict[str, Any] = {"phase": phase, "after": after, "swept": asdict(self._swept)}
-        await self._checkpoint.save(state, self._survey.sums)
+    async def _save(self, phase: int, after: str) -> None:
+        await self._checkpoint.save(self._state(phase, after), self._survey.sums)
 
-    async def _items(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+    def _state(self, phase: int, after: str) -> dict[str, Any]:
+        return {"phase": phase, "after": after, "swept": asdict(self._swept)}
+
+    async def _items(self, after: str) -> AsyncIterator[tuple[int, str]]:
         async for items in self._survey.items(after):
             self._swept.items += len(items)
             dead = [item for item in items if isinstance(item.stored, Stored) and not item.stored.header.live]
@@ -112,16 +114,16 @@ class Sweep:
             self._swept.tombstones += sum(await map_bounded(self._bury, listed, self._concurrency))
             yield len(items), items[-1].row.key.text
 
-    async def _entries(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+    async def _entries(self, after: str) -> AsyncIterator[tuple[int, str]]:
         async for rows in self._survey.entries(after):
             yield len(rows), rows[-1].key.text
 
-    async def _claims(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+    async def _claims(self, after: str) -> AsyncIterator[tuple[int, str]]:
         async for claims in self._survey.claims(after):
             if claims:
                 yield len(claims), claims[-1].row.key.text
 
-    async def _stale_entries(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+    async def _stale_entries(self, after: str) -> AsyncIterator[tuple[int, str]]:
         if self._survey.is_even:
             return
         async for entries in self._survey.stale_entries(after):
@@ -133,7 +135,7 @@ class Sweep:
             self._swept.too_young += len(entries.found) - len(old)
             yield entries.looked_at, entries.last
 
-    async def _dead_claims(self, after: str | None) -> AsyncIterator[tuple[int, str]]:
+    async def _dead_claims(self, after: str) -> AsyncIterator[tuple[int, str]]:
         async for claims in self._survey.dead_claims(after):
             old = [claim for claim in claims.found if self._is_old(claim.row) and claim.etag == claim.row.etag]
             self._swept.too_young += len(claims.found) - len(old)

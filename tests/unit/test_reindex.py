@@ -291,3 +291,34 @@ async def test_what_is_remembered_of_versions_may_be_damaged() -> None:
 def test_a_version_is_a_number(version: Any) -> None:
     with pytest.raises(ValueError, match="the version of a collection is a number"):
         Collection(lambda item: item, version=version)
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [b"", b"[]\n", b'{"ssshelf":1}\n', b'{"ssshelf":1,"target":{},"after":"~","counts":{}}\n'],
+    ids=["nothing", "a list", "no names", "other names"],
+)
+async def test_a_reindex_that_cannot_read_where_it_was_begins_anew(remembered: bytes) -> None:
+    storage = MemoryStorage()
+    await filled(storage)
+    await storage.put(LAYOUT.meta("reindex"), remembered)
+
+    assert await Later(storage).reindex() == Reindexed(items=4, changed=3, failed=0, errors=())
+
+
+async def test_what_failed_before_an_interruption_is_looked_at_again() -> None:
+    """Else it would keep readers out although it is in order by now, or be counted without a reason."""
+    storage = MemoryStorage()
+    notes = await filled(storage, 2500)
+    await notes.add_item(note(0, title="title 0001"))
+
+    def stop(progress: Progress) -> None:
+        if progress.done == 2000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await Later(storage).reindex(progress=stop)
+    await notes.add_item(note(0))
+    done = await Later(storage).reindex()
+
+    assert (done.is_complete, done.items) == (True, 2500)

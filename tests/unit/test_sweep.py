@@ -279,3 +279,26 @@ async def test_what_a_store_really_does_is_known_before_a_sweep(clock: Clock) ->
 
     with pytest.raises(UnsupportedError, match="accepts requests that were signed any time ago"):
         await (await with_garbage(storage)).sweep()
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        b"",
+        b"?\n",
+        b"[]\n",
+        b'{"ssshelf":1}\n',
+        b'{"ssshelf":2,"phase":4,"after":"","swept":{"items":0,"entries":0,"tombstones":0,"claims":0,"too_young":0}}\n',
+        b'{"ssshelf":1,"phase":"4","after":"","swept":{"items":0,"entries":0,"tombstones":0,"claims":0,"too_young":0}}\n',
+        b'{"ssshelf":1,"phase":4,"after":null,"swept":{"items":0,"entries":0,"tombstones":0,"claims":0,"too_young":0}}\n',
+        b'{"ssshelf":1,"phase":4,"after":"","swept":{"others":7}}\n',
+    ],
+    ids=["nothing", "no JSON", "a list", "no names", "a later format", "text", "null", "other names"],
+)
+async def test_a_sweep_that_cannot_read_where_it_was_begins_anew(clock: Clock, remembered: bytes) -> None:
+    storage = MemoryStorage(clock=clock)
+    notes = await with_garbage(storage)
+    await storage.put(LAYOUT.meta("sweep"), remembered)
+    clock.pass_s(100)
+
+    assert await notes.sweep() == Swept(items=4, entries=2, tombstones=1, claims=3)
