@@ -4,7 +4,7 @@ SEEDS ?= 20000
 FIRST ?= 0
 # The stamp names the interpreter, so that another PYTHON makes another environment.
 INSTALLED := .venv/.installed-$(notdir $(PYTHON))
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-servers simulate reliability install format lint types layers unit examples bench changelog clean
@@ -16,7 +16,8 @@ demo: install  ## Show what the library does, on an embedded database
 	$(BIN)/python examples/installed_packages.py
 
 test: lint types layers  ## Run everything CI runs; README, docs and examples are tests, too
-	$(PYTEST) --cov
+	$(PYTEST) --ignore tests/simulation --cov
+	$(PYTEST) tests/simulation
 
 test-servers: install  ## Run the tests that need a real S3: installs and starts Ceph 20, Ceph 16, s3rver (root on Debian)
 	tests/servers/install.sh
@@ -54,7 +55,7 @@ layers: install  ## Check who imports whom
 	$(BIN)/lint-imports
 
 unit: install  ## Run the tests of the library, with coverage
-	$(PYTEST) tests --cov
+	$(PYTEST) tests --ignore tests/simulation --cov
 
 examples: install  ## Run README, docs, docstrings and examples as tests
 	$(BIN)/python -m pytest README.rst docs examples ssshelf
