@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Oracle"]
 
-_BULK = ("add_items", "remove_items")
+_BULK = ("add_items", "remove_items", "reindex")
 
 
 class Oracle:
