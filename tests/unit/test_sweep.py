@@ -14,7 +14,7 @@ from ssshelf.maintenance import Progress, Swept
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Scan
 from ssshelf.storages.wrapper import WrapperStorage
-from ssshelf.testing import CrashError, Fault, FaultyStorage, fail_at
+from ssshelf.testing import CountingStorage, CrashError, Fault, FaultyStorage, fail_at
 from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
@@ -252,6 +252,19 @@ async def test_sweeps_may_run_together(clock: Clock) -> None:
             group.create_task(Notes(storage).sweep())
 
     assert (await notes.verify()).is_clean
+
+
+async def test_a_shelf_in_order_costs_what_its_verification_does(clock: Clock) -> None:
+    storage = CountingStorage(MemoryStorage(transactions=False, clock=clock))
+    notes = Notes(storage)
+    await notes.add_items(note(number, "x", "y") for number in range(20))
+    await notes.update_item("n0001", lambda item: item.update(title="another"))
+    storage.reset()
+
+    await notes.verify()
+    assert storage.counts == {"get": 20 + 20, "scan": 3}
+    await notes.sweep()
+    assert storage.counts == {"get": 2 * (20 + 20) + 1, "scan": 2 * 3 + 1, "put": 2}  # what it remembers is read, too
 
 
 async def test_another_manager_s_things_stay(dated: Storage, clock: Clock) -> None:
