@@ -23,6 +23,7 @@ from ssshelf.storages.base import IfMatch, Row, delete_many
 __all__ = ["Sweep", "Swept"]
 
 _ROWS_PER_CHECKPOINT = 10_000
+_BEGINNING = dt.datetime.min.replace(tzinfo=dt.UTC)
 _CLOCK_TICK_S = 1.0
 """Stores round the time of an entry down to a second."""
 
@@ -65,15 +66,15 @@ class Sweep:
         self._progress = progress
         self._swept = Swept()
         self._survey = Survey(committer, concurrency)
-        self._before = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._before = _BEGINNING
 
     async def run(self) -> Swept:
         """Sweep, and return what was removed, by the interrupted sweep too."""
         await self._storage.probe(fresh=False)  # so that the capabilities tell what the store really does
-        age = dt.timedelta(seconds=_grace_s(self._committer, self._wanted_s) + _CLOCK_TICK_S)
+        grace_s = _grace_s(self._committer, self._wanted_s)
         first, after = await self._resume()
         await self._save(first, after)
-        self._before = await self._checkpoint.saved_at() - age
+        self._before = _earlier(await self._checkpoint.saved_at(), grace_s + _CLOCK_TICK_S)
         phases = (self._items, self._entries, self._claims, self._stale_entries, self._dead_claims)
         for number, phase in enumerate(phases):
             if number < first:
@@ -158,6 +159,13 @@ def _tombstone(item: FoundItem) -> tuple[Row, str] | None:
     if isinstance(item.stored, Stored) and not item.stored.header.live:
         return item.row, item.stored.etag
     return None
+
+
+def _earlier(now: dt.datetime, seconds: float) -> dt.datetime:
+    try:
+        return now - dt.timedelta(seconds=seconds)
+    except OverflowError:  # nothing is that old
+        return _BEGINNING
 
 
 def _grace_s(committer: Committer, wanted_s: float | None) -> float:

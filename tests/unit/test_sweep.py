@@ -122,6 +122,16 @@ async def test_a_longer_grace_may_be_given(clock: Clock) -> None:
     assert (await notes.sweep(grace_s=3600)).too_young == 6
 
 
+@pytest.mark.parametrize("grace_s", [1e12, float("inf")])
+async def test_a_grace_longer_than_time_itself_removes_nothing(clock: Clock, grace_s: float) -> None:
+    notes = await with_garbage(MemoryStorage(clock=clock))
+    clock.pass_s(100)
+
+    assert (await notes.sweep(grace_s=grace_s)).too_young == 6
+    endless = Notes(notes.storage, retries=RetryPolicy(deadline_s=float("inf")))
+    assert (await endless.sweep()).too_young == 6
+
+
 async def test_the_deadline_of_the_manager_counts(clock: Clock) -> None:
     storage = MemoryStorage(clock=clock)
     await with_garbage(storage)
