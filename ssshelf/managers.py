@@ -23,6 +23,8 @@ from ssshelf.storages.base import Storage, check_holds_items
 __all__ = ["CManager"]
 
 T = TypeVar("T")
+_ATTEMPTS_ALONE = 2
+"""Of a write that nobody hinders: what it started from may have been a guess, that there is nothing yet."""
 
 
 class CManager(Maintained[T]):
@@ -317,7 +319,7 @@ class CManager(Maintained[T]):
         base: Stored | None,
     ) -> Revision:
         """Commit what ``draft`` makes of what is stored, starting from ``base``, until nobody else was faster."""
-        for attempt, pause in enumerate(self._committer.policy.conflict_pauses()):
+        for attempt, pause in enumerate(self._committer.policy.conflict_pauses(_ATTEMPTS_ALONE)):
             if attempt > 1:  # the first time, what won is known and was just read
                 await asyncio.sleep(pause)
                 base = await self._committer.load(key)

@@ -16,6 +16,7 @@ from ssshelf import (
     DictItems,
     Key,
     MemoryStorage,
+    RetryPolicy,
     UniqueViolationError,
 )
 from ssshelf.claims import Claim
@@ -344,3 +345,23 @@ async def test_a_claim_that_hinders_a_transaction_is_looked_into(storage: Storag
     await Users(storage).insert_item(user("ada", "a@x"))
 
     assert (await claimed(storage))[claim.text] == "ada!"
+
+
+async def test_who_redoes_no_write_still_takes_over_a_dead_writer_s_claim(storage: Storage) -> None:
+    await storage.put(Key("unique", "users", "by-email", "a@x"), Claim("dead!", f"1-{'0' * 16}").pack())
+    users = Users(storage, retries=RetryPolicy(conflicts=1, base_s=0.001))
+
+    await users.insert_item(user("ada", "a@x"))
+
+    assert await users.get_item("ada") == user("ada", "a@x")
+
+
+async def test_who_redoes_no_write_may_replace_and_bring_back(storage: Storage) -> None:
+    users = Users(storage, retries=RetryPolicy(conflicts=1))
+    await users.add_item(user("ada", "a@x"))
+
+    await users.add_item(user("ada", "b@x"))
+    await users.remove_item("ada")
+    await users.insert_item(user("ada", "b@x"))
+
+    assert await users.get_item("ada") == user("ada", "b@x")
