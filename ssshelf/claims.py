@@ -25,6 +25,8 @@ __all__ = ["Claim", "Claims"]
 _FORMAT_VERSION = 1
 _SIGHTINGS = 6
 """How often a claim in progress is looked at before its writer counts as dead; about a second in all."""
+_ATTEMPTS_ALONE = 2
+"""To claim a value that nobody else wants: what is there may be a claim that counts for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Claims:
         layout: Under which names.
         load: Reads what is stored under the key of an item.
         fence: Makes every commit fail that started from what is given, or from before; returns whether it did.
-        pauses: Between attempts.
+        pauses: Between attempts, of which there are at least so many.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Claims:
         layout: Layout,
         load: Callable[[Key], Awaitable[Stored | None]],
         fence: Callable[[Key, Stored | None], Awaitable[bool]],
-        pauses: Callable[[], Iterator[float]],
+        pauses: Callable[[int], Iterator[float]],
     ) -> None:
         self._storage = storage
         self._layout = layout
@@ -105,7 +107,7 @@ class Claims:
         condition: Condition | None = IfAbsent()
         seen: list[str] = []
         inherited = False
-        for pause in self._pauses():
+        for pause in self._pauses(_SIGHTINGS + _ATTEMPTS_ALONE):
             if pause:
                 await asyncio.sleep(pause)
             try:

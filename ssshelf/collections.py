@@ -78,8 +78,10 @@ class Collection(Generic[T]):
             ``AllBookmarks`` to ``all-bookmarks``, or else from the attribute's; to rename the class or the attribute
             of a shelf that is in use, give the old name.
         unique: Let no two items have the same key here: a write that would is refused with ``UniqueViolationError``.
+            Items that were written without it hold their values only once they are reindexed.
         version: 1 for a collection that is as old as its shelf. When one is added to a shelf in use, or its key
-            changes, give the next number and reindex: until that is done, listings raise ``IncompleteError``.
+            changes, or it becomes unique, give the next number and reindex: until that is done, listings raise
+            ``IncompleteError``.
     """
 
     _key: Callable[[T], Keys] | None = None
@@ -110,7 +112,7 @@ class Collection(Generic[T]):
             self.unique = unique
         if version is not None:
             self.version = version
-        if not isinstance(self.version, int) or self.version < 1:
+        if type(self.version) is not int or self.version < 1:
             msg = f"the version of a collection is a number, 1 or later, not {self.version!r}"
             raise ValueError(msg)
 
@@ -220,6 +222,7 @@ class Collection(Generic[T]):
             stop: The first key not to list any more, likewise.
 
         Raises:
+            IncompleteError: The collection has a ``version`` that not all items are listed by yet.
             InvalidCursorError: ``after`` is of another listing.
             ValueError: ``limit`` is not 1 to 1000.
             UnavailableError: The store did not answer; safe to repeat.
@@ -248,6 +251,7 @@ class Collection(Generic[T]):
 
         Raises:
             CorruptionError: An item cannot be read, and ``skip_corrupt`` is false.
+            IncompleteError: The collection has a ``version`` that not all items are listed by yet.
             UnavailableError: The store did not answer.
 
         Cost:
@@ -277,6 +281,10 @@ class Collection(Generic[T]):
         """Return how many entries have keys that begin with ``prefix``; an item counts once for each of its keys.
 
         Like ``get_keys`` it counts without asking the items.
+
+        Raises:
+            IncompleteError: The collection has a ``version`` that not all items are listed by yet.
+            UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
             1 scan for each 1,000 entries.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -177,14 +177,18 @@ class Committer:
         """
         transaction = self._plan(item, base, draft)
         started = self.policy.clock()
+        rest: Sequence[Operation] | None = None
         if transaction.size <= self._batch_limit:
             outcome = await self._commit_point(transaction, await self._rest(transaction), started)
             if not _hindered_by_a_claim(transaction, outcome):
                 return outcome
+            # Claims are taken one by one then; everything else still changes at once.
+            rest = await self._rest(replace(transaction, claims={}))
+            transaction = replace(transaction, adds=(), drops=(), releases={})
         fresh: dict[str, Claim] = {}
         try:
             await map_bounded(lambda prepare: prepare(), self._preparations(transaction, fresh), self._concurrency)
-            outcome = await self._commit_point(transaction, None, started)
+            outcome = await self._commit_point(transaction, rest, started)
         except CommitUnknownError:
             raise  # entries and claims may be needed: they are for a sweep to judge
         except ShelfError:  # which says for certain that nothing was committed; nothing else does

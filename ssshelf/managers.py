@@ -23,6 +23,8 @@ from ssshelf.storages.base import Storage, check_holds_items
 __all__ = ["CManager"]
 
 T = TypeVar("T")
+_ATTEMPTS_ALONE = 2
+"""Of a write that nobody hinders: what it started from may have been a guess, that there is nothing yet."""
 
 
 class CManager(Maintained[T]):
@@ -84,13 +86,15 @@ class CManager(Maintained[T]):
 
         Raises:
             CommitUnknownError: It may or may not have been written; adding again is safe.
+            UniqueViolationError: Another item holds one of its unique values; nothing was written.
             ConflictError: Others kept being faster.
             UnavailableError: The store does not answer; nothing was written.
             TypeError, ValueError: The item has no primary key, or cannot be serialized or listed; nothing was sent.
 
         Cost:
-            1 get; a put for each new index entry, at once; 1 put; 1 deletion if entries were dropped. With
-            transactions, 1 commit; if there was an item, 2 and 1 get.
+            1 get; a put for each new index entry and unique value, at once; 1 put; 1 deletion if entries were dropped,
+            1 get and 1 deletion for each unique value given up. With transactions, 1 commit; if there was an item, 2
+            and 1 get.
         """
         key, draft = self._catalog.draft(item)
         base = None if self._committer.may_guess else await self._committer.load(key)
@@ -101,13 +105,14 @@ class CManager(Maintained[T]):
 
         Raises:
             AlreadyExistsError: There is an item with its primary key; nothing was written.
+            UniqueViolationError: Another item holds one of its unique values; nothing was written.
             CommitUnknownError: It may or may not have been written.
             UnavailableError: The store does not answer; nothing was written.
             TypeError, ValueError: The item has no primary key, or cannot be serialized or listed; nothing was sent.
 
         Cost:
-            A put for each index entry, at once; then 1 put. With transactions, 1 commit. More when an item with
-            this primary key was removed before.
+            A put for each index entry and unique value, at once; then 1 put. With transactions, 1 commit. More when an
+            item with this primary key was removed before.
         """
         key, draft = self._catalog.draft(item)
 
@@ -127,6 +132,7 @@ class CManager(Maintained[T]):
 
         Raises:
             ConflictError: It has another revision, or is gone; nothing was written.
+            UniqueViolationError: Another item holds one of its unique values; nothing was written.
             CommitUnknownError: It may or may not have been written.
             UnavailableError: The store does not answer; nothing was written.
             TypeError, ValueError: The item has no primary key, or cannot be serialized or listed; nothing was sent.
@@ -158,6 +164,7 @@ class CManager(Maintained[T]):
 
         Raises:
             NotFoundError: There is no such item.
+            UniqueViolationError: Another item holds one of its unique values; nothing was written.
             ConflictError: Others kept being faster.
             CommitUnknownError: It may or may not have been written.
             UnavailableError: The store does not answer; nothing was written.
@@ -198,7 +205,8 @@ class CManager(Maintained[T]):
             UnavailableError: The store does not answer; nothing was removed.
 
         Cost:
-            1 get, 1 put, and 1 deletion of its index entries if it has any. With transactions, 1 get and 1 commit.
+            1 get, 1 put, and 1 deletion of its index entries if it has any; 1 get and 1 deletion for each of its unique
+            values. With transactions, 1 get, 1 more for each unique value, and 1 commit.
         """
         is_pk = isinstance(item_or_pk, PrimaryKey)
         pk = primary_key_text(item_or_pk) if is_pk else self.item_manager.pk_text(item_or_pk)  # type: ignore[arg-type]
@@ -317,7 +325,7 @@ class CManager(Maintained[T]):
         base: Stored | None,
     ) -> Revision:
         """Commit what ``draft`` makes of what is stored, starting from ``base``, until nobody else was faster."""
-        for attempt, pause in enumerate(self._committer.policy.conflict_pauses()):
+        for attempt, pause in enumerate(self._committer.policy.conflict_pauses(_ATTEMPTS_ALONE)):
             if attempt > 1:  # the first time, what won is known and was just read
                 await asyncio.sleep(pause)
                 base = await self._committer.load(key)

@@ -85,7 +85,8 @@ class RetryPolicy:
     Attributes:
         attempts: How often a request that is safe to repeat is sent in all, the first time included; also the commit
             of a write while its outcome is unknown.
-        conflicts: How often a write that may be redone is done in all, while others are faster.
+        conflicts: How often a write that may be redone is done in all, while others are faster; more often where it
+            takes more although nobody is.
         deadline_s: When repeating ends, and a writer gives up. Garbage is swept only when it is older than this and
             the longest time that a delayed request can take to arrive.
         base_s: The longest pause after the first attempt; it doubles with each further one.
@@ -125,9 +126,13 @@ class RetryPolicy:
                 return
             yield pause
 
-    def conflict_pauses(self) -> Iterator[float]:
-        """Yield the same for a write that is redone; a store that answers needs no budget."""
-        return self._pauses(self.conflicts, None)
+    def conflict_pauses(self, least: int = 1) -> Iterator[float]:
+        """Yield the same for a write that is redone; a store that answers needs no budget.
+
+        Args:
+            least: How many attempts it may take although nobody else is faster.
+        """
+        return self._pauses(max(self.conflicts, least), None)
 
     def _pauses(self, times: int, started: float | None) -> Iterator[float]:
         give_up = (self.clock() if started is None else started) + self.deadline_s

@@ -62,7 +62,7 @@ class Maintained(Generic[T]):
             progress: Called with a ``Progress``, after every 1,000 entries at the latest.
 
         Returns:
-            What was removed.
+            What was removed; of an interrupted sweep, as far as was remembered.
 
         Raises:
             ValueError: ``grace_s`` is less than the least that is safe.
@@ -70,8 +70,8 @@ class Maintained(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            That of ``verify``; 1 deletion for each tombstone and claim, and for each 1,000 index entries; 1 put for
-            each 10,000 entries looked at.
+            That of ``verify``; 1 deletion for each tombstone and claim, and for each 1,000 index entries; 1 put of half
+            a megabyte for each 10,000 entries looked at.
         """
         reader = self._catalog.reader
         return await Sweep(reader.committer, reader.concurrency, grace_s, progress).run()
@@ -91,7 +91,8 @@ class Maintained(Generic[T]):
             What was done. Unless ``is_complete``, readers are not let in, and ``errors`` tells why.
 
         Raises:
-            ConflictError: Others kept writing an item faster.
+            ConflictError: Others kept writing an item faster; safe to repeat.
+            CommitUnknownError: The store did not say whether an item was listed anew; safe to repeat.
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:

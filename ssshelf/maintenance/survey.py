@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from array import array
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ssshelf._concurrency import map_bounded
@@ -41,11 +41,11 @@ class FoundItem:
 
 @dataclass(frozen=True, slots=True)
 class FoundClaim:
-    """A claim that is stored, and its etag; ``claim`` is an error if it cannot be read."""
+    """A claim that is stored, and its etag; ``claim`` is an error, and the etag empty, if it cannot be read."""
 
     row: Row
     claim: Claim | CorruptionError
-    etag: str
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class Slice(Generic[T]):
 class Survey:
     """One look at everything that a manager has stored.
 
-    Each pass yields page by page, and can begin behind any key.
+    Each pass yields page by page, and can begin behind any key. Those that look for what differs, after the others have
+    counted, read nothing when nothing does.
 
     Args:
         committer: Of the manager.
@@ -80,24 +81,25 @@ class Survey:
         """What ``sums`` of another survey continues."""
         return self._sums.tobytes()
 
-    @property
-    def is_even(self) -> bool:
-        """Whether there is nothing to look for in any group."""
-        return not any(self._sums)
+    async def items(self, look: Callable[[FoundItem], T | None], after: str | None = None) -> AsyncIterator[Slice[T]]:
+        """Yield what ``look`` makes of each item, but ``None``; count what they name.
 
-    async def items(self, after: str | None = None) -> AsyncIterator[Sequence[FoundItem]]:
-        """Yield all items; count what they name.
+        Items are looked at as they come in, so that no more are in memory at once than are read at once.
 
         Cost:
             1 get for each, and 1 scan for each 1,000.
         """
+
+        async def find(row: Row) -> T | None:
+            item = await self._find_item(row)
+            if isinstance(item.stored, Stored):
+                for pk, name in self._names(row.key, item.stored.header):
+                    self._add(pk, name, 1)
+            return look(item)
+
         async for rows in self._pages(self._layout.items, after):
-            found = await map_bounded(self._find_item, rows, self._concurrency)
-            for item in found:
-                if isinstance(item.stored, Stored):
-                    for pk, name in self._names(item.row.key, item.stored.header):
-                        self._add(pk, name, 1)
-            yield found
+            found = [one for one in await map_bounded(find, rows, self._concurrency) if one is not None]
+            yield Slice(found, len(rows), rows[-1].key.text)
 
     async def entries(self, after: str | None = None) -> AsyncIterator[Sequence[Row]]:
         """Yield all index entries; count them off.
@@ -120,22 +122,28 @@ class Survey:
         async for rows in self._pages(self._layout.claims, after):
             found = await self._find_claims(rows)
             for one in found:
-                if isinstance(one.claim, Claim) and one.claim.pk:
+                # Where nothing is deleted on condition, claims that were given back stay, and nothing is wrong.
+                if isinstance(one.claim, Claim) and (one.claim.pk or self._storage.capabilities.conditional_delete):
                     self._add(one.claim.pk, one.row.key.text, -1)
             yield found
 
     async def uneven_items(self) -> AsyncIterator[Sequence[FoundItem]]:
-        """Yield the items of the groups in which something differs, as they are now."""
-        async for rows in self._pages(self._layout.items):
+        """Yield the items of the groups in which something differs, as they are now, without their documents."""
+
+        async def find(row: Row) -> FoundItem:
+            item = await self._find_item(row)
+            return replace(item, stored=replace(item.stored, body=b"")) if isinstance(item.stored, Stored) else item
+
+        async for rows in self._uneven_pages(self._layout.items):
             uneven = [row for row in rows if self._is_uneven(self._layout.pk_of(row.key))]
-            yield await map_bounded(self._find_item, uneven, self._concurrency)
+            yield await map_bounded(find, uneven, self._concurrency)
 
     async def stale_entries(self, after: str | None = None) -> AsyncIterator[Slice[Row]]:
         """Yield the index entries that no item names now.
 
         Entries of items that cannot be read are left out.
         """
-        async for rows in self._pages(self._layout.entries, after):
+        async for rows in self._uneven_pages(self._layout.entries, after):
             parsed = [(row, name) for row in rows if (name := self._layout.parse(row.key)) is not None]
             uneven = [(row, name) for row, name in parsed if self._is_uneven(name.pk)]
             headers = await self._headers(name.pk for _, name in uneven)
@@ -144,11 +152,11 @@ class Survey:
 
     async def dead_claims(self, after: str | None = None) -> AsyncIterator[Slice[FoundClaim]]:
         """Yield the claims that no item names now, likewise; also those that were given back."""
-        async for rows in self._pages(self._layout.claims, after):
+        async for rows in self._uneven_pages(self._layout.claims, after):
             found = [
                 (one, one.claim)
                 for one in await self._find_claims(rows)
-                if isinstance(one.claim, Claim) and (not one.claim.pk or self._is_uneven(one.claim.pk))
+                if isinstance(one.claim, Claim) and self._is_uneven(one.claim.pk)
             ]
             headers = await self._headers(claim.pk for _, claim in found if claim.pk)
             index_of = self._layout.index_of
@@ -161,7 +169,19 @@ class Survey:
             await self._storage.get(key)
         except NotFoundError:
             return False
+        except CorruptionError:  # the store says so of an entry that it has
+            return True
         return True
+
+    async def still_there(self, rows: Sequence[Row]) -> list[Row]:
+        """Return those of some entries that have not been removed since they were listed."""
+        there = await map_bounded(lambda row: self.is_there(row.key), rows, self._concurrency)
+        return [row for row, is_there in zip(rows, there, strict=True) if is_there]
+
+    async def still_claimed(self, claims: Sequence[FoundClaim]) -> list[FoundClaim]:
+        """Return those of some claims that have not been removed or taken over since they were read."""
+        now = {one.row.key: one.etag for one in await self._find_claims([claim.row for claim in claims])}
+        return [claim for claim in claims if now.get(claim.row.key) == claim.etag]
 
     async def is_claimed(self, index: str, pk: str) -> bool:
         """Whether a value is claimed for an item."""
@@ -180,6 +200,11 @@ class Survey:
                 return
             after = scan.after
 
+    async def _uneven_pages(self, prefix: Key, after: str | None = None) -> AsyncIterator[tuple[Row, ...]]:
+        if any(self._sums):
+            async for rows in self._pages(prefix, after):
+                yield rows
+
     async def _find_item(self, row: Row) -> FoundItem:
         try:
             return FoundItem(row, await self._committer.load(row.key))
@@ -190,12 +215,11 @@ class Survey:
         async def find(row: Row) -> FoundClaim | None:
             try:
                 entry = await self._storage.get(row.key)
+                return FoundClaim(row, Claim.unpack(row.key, entry.data), entry.etag)
             except NotFoundError:
                 return None
-            try:
-                return FoundClaim(row, Claim.unpack(row.key, entry.data), entry.etag)
             except CorruptionError as error:
-                return FoundClaim(row, error, entry.etag)
+                return FoundClaim(row, error)
 
         return [found for found in await map_bounded(find, rows, self._concurrency) if found is not None]
 

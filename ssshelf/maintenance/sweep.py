@@ -7,7 +7,7 @@ the store's own clock, than the longest time in which a write that needs it coul
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,12 +17,13 @@ from ssshelf.envelope import Stored
 from ssshelf.errors import ConflictError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.maintenance.checkpoint import Checkpoint, Progress, Report
-from ssshelf.maintenance.survey import FoundClaim, FoundItem, Survey
+from ssshelf.maintenance.survey import FoundItem, Survey
 from ssshelf.storages.base import IfMatch, Row, delete_many
 
 __all__ = ["Sweep", "Swept"]
 
 _ROWS_PER_CHECKPOINT = 10_000
+_BEGINNING = dt.datetime.min.replace(tzinfo=dt.UTC)
 _CLOCK_TICK_S = 1.0
 """Stores round the time of an entry down to a second."""
 
@@ -65,15 +66,15 @@ class Sweep:
         self._progress = progress
         self._swept = Swept()
         self._survey = Survey(committer, concurrency)
-        self._before = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._before = _BEGINNING
 
     async def run(self) -> Swept:
         """Sweep, and return what was removed, by the interrupted sweep too."""
         await self._storage.probe(fresh=False)  # so that the capabilities tell what the store really does
-        age = dt.timedelta(seconds=_grace_s(self._committer, self._wanted_s) + _CLOCK_TICK_S)
+        grace_s = _grace_s(self._committer, self._wanted_s)
         first, after = await self._resume()
         await self._save(first, after)
-        self._before = await self._checkpoint.saved_at() - age
+        self._before = _earlier(await self._checkpoint.saved_at(), grace_s + _CLOCK_TICK_S)
         phases = (self._items, self._entries, self._claims, self._stale_entries, self._dead_claims)
         for number, phase in enumerate(phases):
             if number < first:
@@ -105,14 +106,10 @@ class Sweep:
         return {"phase": phase, "after": after, "swept": asdict(self._swept)}
 
     async def _items(self, after: str) -> AsyncIterator[tuple[int, str]]:
-        async for items in self._survey.items(after):
-            self._swept.items += len(items)
-            dead = [item for item in items if isinstance(item.stored, Stored) and not item.stored.header.live]
-            # A tombstone that was written since it was listed has another etag, and an age that is not known.
-            listed = [item for item in dead if self._is_old(item.row) and _etag(item) == item.row.etag]
-            self._swept.too_young += len(dead) - len(listed)
-            self._swept.tombstones += sum(await map_bounded(self._bury, listed, self._concurrency))
-            yield len(items), items[-1].row.key.text
+        async for items in self._survey.items(_tombstone, after):
+            self._swept.items += items.looked_at
+            self._swept.tombstones += await self._remove(items.found)
+            yield items.looked_at, items.last
 
     async def _entries(self, after: str) -> AsyncIterator[tuple[int, str]]:
         async for rows in self._survey.entries(after):
@@ -124,8 +121,6 @@ class Sweep:
                 yield len(claims), claims[-1].row.key.text
 
     async def _stale_entries(self, after: str) -> AsyncIterator[tuple[int, str]]:
-        if self._survey.is_even:
-            return
         async for entries in self._survey.stale_entries(after):
             # The only commit that could name them would have arrived by now: they are never needed again.
             old = [row.key for row in entries.found if self._is_old(row)]
@@ -137,31 +132,40 @@ class Sweep:
 
     async def _dead_claims(self, after: str) -> AsyncIterator[tuple[int, str]]:
         async for claims in self._survey.dead_claims(after):
-            old = [claim for claim in claims.found if self._is_old(claim.row) and claim.etag == claim.row.etag]
-            self._swept.too_young += len(claims.found) - len(old)
-            self._swept.claims += sum(await map_bounded(self._drop, old, self._concurrency))
+            self._swept.claims += await self._remove([(claim.row, claim.etag) for claim in claims.found])
             yield claims.looked_at, claims.last
 
     def _is_old(self, row: Row) -> bool:
         return row.modified is not None and row.modified < self._before
 
-    async def _bury(self, item: FoundItem) -> bool:
-        return await self._remove(item.row.key, _etag(item))
+    async def _remove(self, judged: Sequence[tuple[Row, str]]) -> int:
+        """Delete what is old and still has the etag that it was judged by; return how many that were."""
 
-    async def _drop(self, claim: FoundClaim) -> bool:
-        return await self._remove(claim.row.key, claim.etag)
+        async def remove(key: Key, etag: str) -> bool:
+            try:
+                await self._storage.delete(key, condition=IfMatch(etag))
+            except (ConflictError, UnsupportedError):  # where the store cannot do that, it stays
+                return False
+            return True
 
-    async def _remove(self, key: Key, etag: str | None) -> bool:
-        """Delete what is still as it was judged; where the store cannot do that, it stays."""
-        try:
-            await self._storage.delete(key, condition=IfMatch(etag or ""))
-        except (ConflictError, UnsupportedError):
-            return False
-        return True
+        # What was written since it was listed has another etag, and an age that is not known.
+        old = [(row.key, etag) for row, etag in judged if self._is_old(row) and etag == row.etag]
+        self._swept.too_young += len(judged) - len(old)
+        return sum(await map_bounded(lambda one: remove(*one), old, self._concurrency))
 
 
-def _etag(item: FoundItem) -> str | None:
-    return item.stored.etag if isinstance(item.stored, Stored) else None
+def _tombstone(item: FoundItem) -> tuple[Row, str] | None:
+    """Return a tombstone, as it was listed, and the etag by which it was found to be one."""
+    if isinstance(item.stored, Stored) and not item.stored.header.live:
+        return item.row, item.stored.etag
+    return None
+
+
+def _earlier(now: dt.datetime, seconds: float) -> dt.datetime:
+    try:
+        return now - dt.timedelta(seconds=seconds)
+    except OverflowError:  # nothing is that old
+        return _BEGINNING
 
 
 def _grace_s(committer: Committer, wanted_s: float | None) -> float:

@@ -97,7 +97,7 @@ class Verified:
 
 
 class Verification(Generic[T]):
-    """A verification that runs when it is awaited, or iterated over with ``async for``; once."""
+    """A verification that runs each time it is awaited, or iterated over with ``async for``."""
 
     def __init__(self, catalog: Catalog[T], progress: Report | None) -> None:
         self._catalog = catalog
@@ -105,13 +105,12 @@ class Verification(Generic[T]):
         self._survey = Survey(self._committer, catalog.reader.concurrency)
         self._progress = progress
         self._seen: Counter[str] = Counter()
-        self._outdated: set[Key] = set()
 
     def __await__(self) -> Generator[Any, None, Verified]:
-        return self._report().__await__()
+        return Verification(self._catalog, self._progress)._report().__await__()
 
     def __aiter__(self) -> AsyncIterator[Finding]:
-        return self._findings()
+        return Verification(self._catalog, self._progress)._findings()
 
     async def _report(self) -> Verified:
         counts: Counter[FindingKind] = Counter()
@@ -132,18 +131,15 @@ class Verification(Generic[T]):
             self._tell("entries", len(rows))
         async for finding in self._claims():
             yield finding
-        if not self._survey.is_even:
-            for part in (self._missing, self._stale_entries, self._dead_claims):
-                async for finding in part():
-                    yield finding
+        for part in (self._missing, self._stale_entries, self._dead_claims):
+            async for finding in part():
+                yield finding
 
     async def _items(self) -> AsyncGenerator[Finding, None]:
-        async for items in self._survey.items():
-            for item in items:
-                self._seen["tombstones"] += isinstance(item.stored, Stored) and not item.stored.header.live
-                if (finding := self._judge(item)) is not None:
-                    yield finding
-            self._tell("items", len(items))
+        async for items in self._survey.items(self._judge):
+            for finding in items.found:
+                yield finding
+            self._tell("items", items.looked_at)
 
     async def _claims(self) -> AsyncGenerator[Finding, None]:
         async for claims in self._survey.claims():
@@ -154,10 +150,12 @@ class Verification(Generic[T]):
 
     def _judge(self, item: FoundItem) -> Finding | None:
         key, stored, modified = item.row.key, item.stored, item.row.modified
+        is_tombstone = isinstance(stored, Stored) and not stored.header.live
+        self._seen["tombstones"] += is_tombstone
+        if stored is None or is_tombstone:
+            return None
         if isinstance(stored, CorruptionError):
             return Finding(FindingKind.UNREADABLE, key, stored.reason, modified)
-        if stored is None or not stored.header.live:
-            return None
         try:
             draft = self._catalog.redraft(key, stored)
         except CorruptionError as error:
@@ -178,15 +176,15 @@ class Verification(Generic[T]):
 
     async def _stale_entries(self) -> AsyncGenerator[Finding, None]:
         async for entries in self._survey.stale_entries():
-            for row in entries.found:
+            for row in await self._survey.still_there(entries.found):
                 yield Finding(FindingKind.STALE_ENTRY, row.key, modified=row.modified)
             self._tell("stale entries", entries.looked_at)
 
     async def _dead_claims(self) -> AsyncGenerator[Finding, None]:
         async for claims in self._survey.dead_claims():
-            for claim in claims.found:
-                if isinstance(claim.claim, Claim) and claim.claim.pk:
-                    yield Finding(FindingKind.DEAD_CLAIM, claim.row.key, modified=claim.row.modified)
+            held = [claim for claim in claims.found if isinstance(claim.claim, Claim) and claim.claim.pk]
+            for claim in await self._survey.still_claimed(held):
+                yield Finding(FindingKind.DEAD_CLAIM, claim.row.key, modified=claim.row.modified)
             self._tell("dead claims", claims.looked_at)
 
     async def _missing_of(self, key: Key, stored: Stored) -> list[Finding]:

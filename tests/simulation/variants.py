@@ -120,7 +120,7 @@ _COMMIT = "ssshelf.commit:Committer"
 _CLAIMS = "ssshelf.claims:Claims"
 _SWEEP = "ssshelf.maintenance.sweep"
 _PREPARE = "await map_bounded(lambda prepare: prepare(), self._preparations(transaction, fresh), self._concurrency)"
-_POINT = "outcome = await self._commit_point(transaction, None, started)"
+_POINT = "outcome = await self._commit_point(transaction, rest, started)"
 _UNIQUE = ("race", "upkeep", "mixed", "churn")
 _REMOVALS = ("churn", "upkeep")
 
@@ -286,7 +286,7 @@ VARIANTS = (
     Variant(
         "a sweep removes tombstones without a condition",
         f"{_SWEEP}:Sweep._remove",
-        ((', condition=IfMatch(etag or "")', ""),),
+        ((", condition=IfMatch(etag)", ""),),
         _REMOVALS,
     ),
     Variant(

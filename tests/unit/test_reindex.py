@@ -287,7 +287,7 @@ async def test_what_is_remembered_of_versions_may_be_damaged() -> None:
         await Later(storage).by_title.get_items()
 
 
-@pytest.mark.parametrize("version", [0, -1, "2", 1.5])
+@pytest.mark.parametrize("version", [0, -1, "2", 1.5, True])
 def test_a_version_is_a_number(version: Any) -> None:
     with pytest.raises(ValueError, match="the version of a collection is a number"):
         Collection(lambda item: item, version=version)

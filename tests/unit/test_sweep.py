@@ -14,7 +14,7 @@ from ssshelf.maintenance import Progress, Swept
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Scan
 from ssshelf.storages.wrapper import WrapperStorage
-from ssshelf.testing import CrashError, Fault, FaultyStorage, fail_at
+from ssshelf.testing import CountingStorage, CrashError, Fault, FaultyStorage, fail_at
 from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
@@ -120,6 +120,16 @@ async def test_a_longer_grace_may_be_given(clock: Clock) -> None:
     clock.pass_s(3000)
 
     assert (await notes.sweep(grace_s=3600)).too_young == 6
+
+
+@pytest.mark.parametrize("grace_s", [1e12, float("inf")])
+async def test_a_grace_longer_than_time_itself_removes_nothing(clock: Clock, grace_s: float) -> None:
+    notes = await with_garbage(MemoryStorage(clock=clock))
+    clock.pass_s(100)
+
+    assert (await notes.sweep(grace_s=grace_s)).too_young == 6
+    endless = Notes(notes.storage, retries=RetryPolicy(deadline_s=float("inf")))
+    assert (await endless.sweep()).too_young == 6
 
 
 async def test_the_deadline_of_the_manager_counts(clock: Clock) -> None:
@@ -252,6 +262,19 @@ async def test_sweeps_may_run_together(clock: Clock) -> None:
             group.create_task(Notes(storage).sweep())
 
     assert (await notes.verify()).is_clean
+
+
+async def test_a_shelf_in_order_costs_what_its_verification_does(clock: Clock) -> None:
+    storage = CountingStorage(MemoryStorage(transactions=False, clock=clock))
+    notes = Notes(storage)
+    await notes.add_items(note(number, "x", "y") for number in range(20))
+    await notes.update_item("n0001", lambda item: item.update(title="another"))
+    storage.reset()
+
+    await notes.verify()
+    assert storage.counts == {"get": 20 + 20, "scan": 3}
+    await notes.sweep()
+    assert storage.counts == {"get": 2 * (20 + 20) + 1, "scan": 2 * 3 + 1, "put": 2}  # what it remembers is read, too
 
 
 async def test_another_manager_s_things_stay(dated: Storage, clock: Clock) -> None:

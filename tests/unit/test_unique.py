@@ -16,6 +16,7 @@ from ssshelf import (
     DictItems,
     Key,
     MemoryStorage,
+    RetryPolicy,
     UniqueViolationError,
 )
 from ssshelf.claims import Claim
@@ -242,6 +243,22 @@ async def test_with_transactions_a_unique_value_costs_no_request() -> None:
     assert storage.counts == {"commit": 1}
 
 
+async def test_with_transactions_what_is_refused_was_never_listed() -> None:
+    """Else those who do not ask the items, such as ``count``, would see what never was."""
+    storage = FaultyStorage(MemoryStorage())
+    users = Users(storage)
+    await users.insert_item(user("ada", "a@x"))
+
+    with pytest.raises(UniqueViolationError):
+        await users.insert_item(user("eve", "a@x", phones=["1"], city="Rome"))
+    await storage.inner.put(Key("unique", "users", "by-email", "b@x"), Claim("dead!", f"1-{'0' * 16}").pack())
+    await users.update_item("ada", lambda item: item.update(email="b@x", city="Rome"))
+
+    assert "collections" not in {r.keys[0].parts[0] for r in storage.requests if r.kind != "commit"}
+    assert await claimed(storage) == {"unique!/users!/by-email!/b=40x!": "ada!"}
+    assert (await users.verify()).is_clean
+
+
 async def test_was_committed_tells_what_became_of_a_write(storage: Storage) -> None:
     users = Users(storage)
     first = await users.add_item(user("ada", "a@x"))
@@ -328,3 +345,23 @@ async def test_a_claim_that_hinders_a_transaction_is_looked_into(storage: Storag
     await Users(storage).insert_item(user("ada", "a@x"))
 
     assert (await claimed(storage))[claim.text] == "ada!"
+
+
+async def test_who_redoes_no_write_still_takes_over_a_dead_writer_s_claim(storage: Storage) -> None:
+    await storage.put(Key("unique", "users", "by-email", "a@x"), Claim("dead!", f"1-{'0' * 16}").pack())
+    users = Users(storage, retries=RetryPolicy(conflicts=1, base_s=0.001))
+
+    await users.insert_item(user("ada", "a@x"))
+
+    assert await users.get_item("ada") == user("ada", "a@x")
+
+
+async def test_who_redoes_no_write_may_replace_and_bring_back(storage: Storage) -> None:
+    users = Users(storage, retries=RetryPolicy(conflicts=1))
+    await users.add_item(user("ada", "a@x"))
+
+    await users.add_item(user("ada", "b@x"))
+    await users.remove_item("ada")
+    await users.insert_item(user("ada", "b@x"))
+
+    assert await users.get_item("ada") == user("ada", "b@x")

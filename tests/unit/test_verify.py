@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import tracemalloc
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CManager, Collection, DictItems, Key, MemoryStorage, UnavailableError
+from ssshelf import CManager, Collection, DictItems, Key, MemoryStorage, SQLiteStorage, UnavailableError
 from ssshelf.claims import Claim
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Finding, FindingKind, Progress
@@ -15,6 +18,7 @@ from ssshelf.testing import CountingStorage, Fault, FaultyStorage, fail_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from ssshelf.storages.base import Storage
 
@@ -113,6 +117,14 @@ async def test_awaiting_and_iterating_find_the_same(storage: Storage) -> None:
     assert verified.counts == Counter(finding.kind for finding in found)
 
 
+async def test_it_can_be_run_again() -> None:
+    notes = await filled(MemoryStorage())
+    verification = notes.verify()
+
+    assert [finding async for finding in verification] == []
+    assert await verification == await verification == await notes.verify()
+
+
 async def test_it_only_reads() -> None:
     storage = CountingStorage(MemoryStorage())
     notes = await filled(storage)
@@ -133,6 +145,40 @@ async def test_a_shelf_in_order_costs_one_get_for_each_item_and_claim() -> None:
     assert (await notes.verify()).is_clean
 
     assert storage.counts == {"get": 2500 + 2499, "scan": 3 + 8 + 3}
+
+
+async def test_what_the_storage_finds_damaged_is_found(tmp_path: Path) -> None:
+    """A digest that does not match: all under it is looked at all the same."""
+    path = tmp_path / "shelf.db"
+    async with SQLiteStorage(path) as storage:
+        await filled(storage)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE entries SET data = x'00' WHERE key LIKE '%(200%' AND key NOT LIKE 'meta%'")
+
+    async with SQLiteStorage(path) as storage:
+        verified = await Notes(storage).verify()
+
+        assert {(finding.kind, finding.key) for finding in verified.findings} == {
+            (FindingKind.UNREADABLE, LAYOUT.claim("by-title!/title(200!")),
+            (FindingKind.MISSING_CLAIM, LAYOUT.claim("by-title!/title(200!")),
+        }
+
+
+async def test_no_more_documents_are_in_memory_than_are_read_at_a_time() -> None:
+    """A thousand items are listed at once; their documents may be large."""
+    storage = MemoryStorage()
+    notes = Notes(storage, concurrency=4)
+    await notes.add_items({**note(number), "text": f"{number:04}" * 5_000} for number in range(500))
+    await storage.put(LAYOUT.entry("by-tag!/z!", "nobody!", REV), b"")
+    tracemalloc.start()
+
+    try:
+        assert (await notes.verify()).counts == {FindingKind.STALE_ENTRY: 1}
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 4_000_000  # of documents of 10,000,000
 
 
 async def test_a_document_that_cannot_be_read_is_found() -> None:
@@ -206,6 +252,24 @@ async def test_an_item_that_is_written_meanwhile_is_judged_as_it_is_now() -> Non
 
     assert set(verified.counts) <= {FindingKind.STALE_ENTRY}
     assert (await notes.verify()).counts == {FindingKind.STALE_ENTRY: 1}
+
+
+async def test_what_goes_meanwhile_was_no_garbage() -> None:
+    """With transactions there never is any: what a write dropped after it was listed is gone, not stale."""
+    storage = MemoryStorage()
+    notes = await filled(storage, 3)
+
+    class Moving(FaultyStorage):
+        async def scan(self, prefix: Key, **options: Any) -> Any:
+            scan = await super().scan(prefix, **options)
+            if prefix != LAYOUT.items:
+                number = len(self.requests)
+                await notes.add_item({**note(1, f"tag {number}"), "title": f"another {number}"})
+            return scan
+
+    verified = await Notes(Moving(storage)).verify()
+
+    assert verified.counts == {}
 
 
 async def test_what_something_else_wrote_is_none_of_its_business(storage: Storage) -> None:
