@@ -130,8 +130,8 @@ def tables(counted: Mapping[str, Any], tests: Sequence[Outcome], servers: Mappin
     ]
     return "\n".join(
         (
-            *_table("25 75", None, [*rows(counted), ("weakened versions caught", weakened), *kills]),
-            *_table("62 14 24", ("weakened version", "schedules", "promise it broke"), caught),
+            *_table("25 75", None, [*rows(counted), ("weakened versions caught", weakened), *sorted(kills)]),
+            *_table("62 14 24", ("weakened version", "schedules", "promise it broke"), sorted(caught)),
             *_table("30 10 10 10 10 10 10 10", ("tests on", "version", *COLUMNS), used),
         )
     )

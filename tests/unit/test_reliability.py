@@ -65,6 +65,13 @@ def test_it_shows_which_weakened_versions_were_caught() -> None:
     assert "no other" not in cells
 
 
+def test_it_shows_them_in_the_same_order_each_time() -> None:
+    module = "simulation.test_variants"
+    cases = [case(module, f"test_a_weakened_version_is_caught[{name}]", schedules=1, promise="I1") for name in "abc"]
+
+    assert written(*cases) == written(*cases[::-1])
+
+
 def test_it_shows_kills_that_were_survived() -> None:
     module = "faults.test_sigkill"
     cells = written(
