@@ -300,7 +300,8 @@ class Committer:
     async def _rest(self, transaction: _Transaction) -> list[Operation]:
         """Return all of a transaction but the item, for a store that does it at once."""
         rev = transaction.header.rev
-        releases = [await self._claims.release(index, claim, rev) for index, claim in transaction.releases.items()]
+        dropped = list(transaction.releases.items())
+        releases = await map_bounded(lambda one: self._claims.release(*one, rev), dropped, self._concurrency)
         return [
             *(Put(key, b"") for key in transaction.adds),
             *(Put(self.layout.claim(i), claim.pack(), IfAbsent()) for i, claim in transaction.claims.items()),
@@ -368,8 +369,7 @@ class Committer:
         try:
             if entries:
                 await delete_many(self.storage, entries)
-            for index, claim in claims.items():
-                await self._claims.give_back(index, claim, rev)
+            await map_bounded(lambda one: self._claims.give_back(*one, rev), list(claims.items()), self._concurrency)
         except ShelfError as error:
             _log.debug("%d index entries and %d claims are left for a sweep: %s", len(entries), len(claims), error)
 

@@ -235,6 +235,17 @@ async def test_a_unique_value_costs_one_put_together_with_the_entries() -> None:
     assert storage.steps == 2
 
 
+async def test_values_are_given_back_at_once() -> None:
+    storage = CountingStorage(MemoryStorage(transactions=False))
+    await Users(storage).insert_item(user("ada", "a@x", phones=["1", "2", "3"]))
+    storage.reset()
+
+    await Users(storage).remove_item("ada")
+
+    assert storage.counts == {"get": 1 + 4, "put": 1, "delete_many": 1, "delete": 4}
+    assert storage.steps == 5  # as with one value
+
+
 async def test_with_transactions_a_unique_value_costs_no_request() -> None:
     storage = CountingStorage(MemoryStorage())
 
