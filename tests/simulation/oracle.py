@@ -132,7 +132,7 @@ class Oracle:
         """Check what was said of a write whose outcome was not known; that it was not applied is for good."""
         call.verdict = "nothing"
         writer = self._unknown[rev]
-        if writer.kind not in (*_BULK, "reindex"):  # a reindex writes items as they are, which counts as no write
+        if writer.kind not in _BULK:
             writer.verdict = "one" if applied else "nothing"
             self._check_count(writer)
 
