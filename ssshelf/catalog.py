@@ -65,7 +65,7 @@ class Catalog(Generic[T]):
             draft = Draft(stored.body, *self._indexes(item, pk), stored.header.content_type)
             committer.check(key, draft)
         except Exception as error:
-            msg = f"{key} cannot be listed: {type(error).__name__}: {error}"
+            msg = f"{key} cannot be listed: {type(error).__name__}"
             raise ListingError(msg) from error
         return draft
 

@@ -182,7 +182,9 @@ async def test_what_cannot_be_read_or_listed_is_told_and_the_rest_is_done(storag
         "broken": CorruptionError,
         "untitled": ListingError,
     }
-    assert "untitled! cannot be listed: KeyError: 'title'" in str(dict(done.errors)[LAYOUT.item("untitled")])
+    error = dict(done.errors)[LAYOUT.item("untitled")]
+    assert str(error) == "items!/notes!/untitled! cannot be listed: KeyError"
+    assert repr(error.__cause__) == "KeyError('title')"
 
 
 async def test_writers_may_run(storage: Storage) -> None:
