@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.claims import Claim, Claims
-from ssshelf.envelope import LINEAGE, Header, Stored, pack, unpack
+from ssshelf.envelope import Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, new_rev, number_of
@@ -243,7 +243,7 @@ class Committer:
             return True
         header = current.header if current is not None else Header("", 0)
         # Somebody else's commit came in its place; but a tombstone refuses an insert only until it is swept.
-        if 0 <= header.n - number <= LINEAGE and (header.live or number > 1):
+        if number <= header.n and not header.has_forgotten(number) and (header.live or number > 1):
             return False
         raise CommitUnknownError(item, rev)
 
@@ -251,7 +251,7 @@ class Committer:
         before = base.header if base else Header("", 0)
         n = before.n + 1
         rev = new_rev(n, self.policy.dice.getrandbits(64))
-        lineage = (before.rev, *before.lineage)[:LINEAGE] if base else ()
+        lineage = before.remembered() if base else ()
         # A tombstone names no entries, since they may be gone, so that nothing carries them forward.
         named, held = (before.entries, before.claims) if not (draft and draft.afresh) else ({}, {})
         wanted = sorted(draft.indexes) if draft else []  # an order that is the same in every process
@@ -349,18 +349,21 @@ class Committer:
         ``refused`` tells that the store found the condition not to hold, so that it will not be applied later.
         """
         base, rev = transaction.base, transaction.header.rev
+        unread: list[UnavailableError] = []
         try:
-            current = await self.policy.repeat(lambda: self.load(transaction.item.key))
+            current = await self.policy.repeat(lambda: self.load(transaction.item.key), failures=unread)
         except (ShelfError, ValueError) as error:  # ValueError: the storage was closed meanwhile
             raise CommitUnknownError(transaction.item.key, rev) from error
         if current is not None and current.header.descends_from(rev):
             return Revision.of(current) if current.header.rev == rev else Revision(rev)
         # What others have stored since also rules out that the condition ever holds again: no etag comes twice.
         refused = refused or (current and current.etag) != (base and base.etag)
-        too_long_ago = current is not None and current.header.n - transaction.header.n >= LINEAGE
+        # A first attempt that was refused has lost, if that was read at once: so many commits take longer.
+        took_time = bool(unread) or _maybe_applied(failures)
+        too_long_ago = took_time and current is not None and current.header.has_forgotten(transaction.header.n)
         # Who looks later than that may find an item whose tombstone was swept, and which began anew.
         forgotten = self.policy.clock() - started > self.policy.deadline_s
-        if not refused or forgotten or (too_long_ago and _maybe_applied(failures)):
+        if not refused or forgotten or too_long_ago:
             raise CommitUnknownError(transaction.item.key, rev) from (failures[-1] if failures else None)
         return Lost(current)
 

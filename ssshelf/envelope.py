@@ -24,7 +24,7 @@ __all__ = ["FORMAT_VERSION", "LINEAGE", "Header", "Stored", "pack", "unpack"]
 
 FORMAT_VERSION = 1
 LINEAGE = 16
-"""How many earlier revisions a header remembers."""
+"""How many earlier revisions a header remembers: the last ones, and the very first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Header:
     Attributes:
         rev: The revision; no other commit of this item ever has the same.
         n: How many commits the item has had.
-        lineage: The revisions before, the newest first.
+        lineage: The revisions before, the newest first. The last of them is always the item's first, so that an insert
+            finds itself however many commits have gone by.
         live: Whether there is an item; a removed one leaves a tombstone.
         entries: The live index entries: index key as k1 text, and the revision its name ends in.
         claims: The unique values that the item holds: index key as k1 text, and the revision that claimed it.
@@ -52,6 +53,15 @@ class Header:
     def descends_from(self, rev: str) -> bool:
         """Whether the commit ``rev`` is this one, or one of the last before it."""
         return self.rev == rev or rev in self.lineage
+
+    def remembered(self) -> tuple[str, ...]:
+        """Return the lineage of the next commit."""
+        revs = (self.rev, *self.lineage)
+        return revs if len(revs) <= LINEAGE else (*revs[: LINEAGE - 1], revs[-1])
+
+    def has_forgotten(self, n: int) -> bool:
+        """Whether the lineage does not tell any more if it has the ``n``-th commit of a writer."""
+        return n > 1 and self.n - n >= LINEAGE
 
 
 @dataclass(frozen=True, slots=True)

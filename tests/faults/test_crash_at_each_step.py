@@ -280,3 +280,24 @@ async def test_an_insert_that_a_tombstone_refused_is_not_over_before_a_younger_o
     (now,) = (await storage.scan(Key("items"))).rows
     assert (now.etag != item.etag) == (error is UnavailableError)
     assert await shelf.find_item("a") is None
+
+
+async def test_an_insert_that_was_overtaken_many_times_still_counts() -> None:
+    """Its answer was lost, and it is read again only after more commits than a lineage remembers."""
+    storage = MemoryStorage(transactions=False)
+    other = Bookmarks(storage)
+
+    class Overtaken(FaultyStorage):
+        async def put(self, key: Key, data: bytes, **options: Any) -> str:
+            etag = await self.inner.put(key, data, **options)
+            if key.parts[0] == "items":
+                for number in range(40):
+                    await other.update_item("a", lambda item, number=number: item.update(note=number))  # type: ignore[misc]
+                raise UnavailableError(LOST)
+            return etag
+
+    rev = await Bookmarks(Overtaken(storage), retries=at_once()).insert_item(NEW)
+
+    assert rev.startswith("1-")
+    assert await other.was_committed("a", rev)
+    await assert_in_step(other, [{**NEW, "note": 39}])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ssshelf import envelope
 from ssshelf.errors import ConflictError, ShelfError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
@@ -25,7 +26,7 @@ from ssshelf.storages.base import (
     Storage,
 )
 from ssshelf.storages.memory import MemoryStorage
-from tests.simulation.faults import LATE_S, Accident, Fate, Weather
+from tests.simulation.faults import LATE_S, SHORT_LINEAGE, Accident, Fate, Weather
 
 if TYPE_CHECKING:
     from tests.simulation.history import Call, History
@@ -139,7 +140,8 @@ class Bucket:
     def _serve(self, request: _Request, fate: Fate) -> None:
         result = self._apply(request)
         if fate is Fate.TWICE:
-            if self.weather.chance(0.5):
+            # Who learns of a refusal only must read before as many have committed as a full lineage remembers.
+            if self.weather.chance(0.5) and envelope.LINEAGE > SHORT_LINEAGE:
                 self.after(self.weather.travel_s(), self._answer_again, request)
                 return
             self._land_later(request)

@@ -6,9 +6,10 @@ import enum
 import random
 from dataclasses import dataclass
 
-__all__ = ["LATE_S", "Accident", "Fate", "Weather"]
+__all__ = ["LATE_S", "SHORT_LINEAGE", "Accident", "Fate", "Weather"]
 
 LATE_S = 300.0
+SHORT_LINEAGE = 2
 """The life of a signature: how long after it was sent a request may still be applied."""
 
 _KINDS_OF_WEATHER = (0.0, 0.02, 0.06, 0.12, 0.25)

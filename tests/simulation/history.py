@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ssshelf.claims import Claim
-from ssshelf.envelope import LINEAGE, Header, unpack
+from ssshelf.envelope import Header, unpack
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Operation, Put
@@ -221,8 +221,8 @@ class History:
         if (item, header.rev) in self._revs:
             broken("I3 exactly once", f"{item} got revision {header.rev} twice")
         self._revs.add((item, header.rev))
-        n, lineage = (before.n + 1, (before.rev, *before.lineage)) if before else (1, ())
-        if header.n != n or header.lineage != lineage[: max(len(header.lineage), 1)] or len(header.lineage) > LINEAGE:
+        n, lineage = (before.n + 1, before.remembered()) if before else (1, ())
+        if (header.n, header.lineage) != (n, lineage):
             broken("I2 one winner", f"{item}: {header.rev} with {header.lineage} replaced {before and before.rev}")
         if new.thing is not None:
             listed = {position for listing in LISTINGS for position in positions(listing, new.thing)}

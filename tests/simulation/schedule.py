@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from ssshelf import collections, commit
+from ssshelf import collections, envelope
 from ssshelf.maintenance import survey
 from tests.simulation.bucket import BatchConnection, Bucket, Connection
 from tests.simulation.client import Client
-from tests.simulation.faults import LATE_S, Weather
+from tests.simulation.faults import LATE_S, SHORT_LINEAGE, Weather
 from tests.simulation.history import History
 from tests.simulation.journal import Counts, Journal
 from tests.simulation.listings import Listing, check_page
@@ -130,7 +130,7 @@ def _small(dice: random.Random) -> Iterator[None]:
     """Make limits so small that few items and few commits reach them."""
     with (
         mock.patch.object(collections, "PAGE_LIMIT", 2),
-        mock.patch.object(commit, "LINEAGE", dice.choice((2, 16))),
+        mock.patch.object(envelope, "LINEAGE", dice.choice((SHORT_LINEAGE, 16))),
         mock.patch.object(survey, "_GROUPS", dice.choice((1, 64))),
     ):
         yield

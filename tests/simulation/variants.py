@@ -186,7 +186,7 @@ VARIANTS = (
     Variant(
         "a revision that is not in a short lineage was never written",
         f"{_COMMIT}._resolve",
-        ((" or (too_long_ago and _maybe_applied(failures))", ""),),
+        ((" or too_long_ago", ""),),
         ("duel",),
     ),
     Variant(

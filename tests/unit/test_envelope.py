@@ -213,3 +213,17 @@ def test_a_field_that_is_not_known_yet_does_no_harm() -> None:
 )
 def test_a_header_knows_its_lineage(rev: str, descends: bool) -> None:  # noqa: FBT001
     assert HEADER.descends_from(rev) == descends
+
+
+def test_a_lineage_keeps_the_last_revisions_and_the_first() -> None:
+    header = Header("1-a", 1)
+    for n in range(2, 30):
+        header = Header(f"{n}-a", n, header.remembered())
+
+    assert len(header.lineage) == LINEAGE
+    assert header.lineage == (*(f"{n}-a" for n in range(28, 13, -1)), "1-a")
+
+
+@pytest.mark.parametrize(("n", "forgotten"), [(1, False), (2, True), (13, True), (14, False), (28, False), (29, False)])
+def test_a_header_knows_what_it_has_forgotten(n: int, forgotten: bool) -> None:  # noqa: FBT001
+    assert Header("29-a", 29).has_forgotten(n) is forgotten

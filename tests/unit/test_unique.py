@@ -283,14 +283,16 @@ async def test_was_committed_tells_what_became_of_a_write(storage: Storage) -> N
 
 async def test_was_committed_does_not_guess(storage: Storage) -> None:
     users = Users(storage)
+    first = await users.add_item(user("ada", "a@x"))
     rev = await users.add_item(user("ada", "a@x"))
 
     with pytest.raises(CommitUnknownError):  # it may still arrive
-        await users.was_committed("ada", f"2-{'0' * 16}")
+        await users.was_committed("ada", f"3-{'0' * 16}")
     for year in range(17):
         await users.update_item("ada", lambda item, year=year: item.update(year=year))  # type: ignore[misc]
     with pytest.raises(CommitUnknownError):  # too long ago
         await users.was_committed("ada", rev)
+    assert await users.was_committed("ada", first)
     with pytest.raises(CommitUnknownError):
         await users.was_committed("nobody", rev)
     await users.add_item(user("eve", "e@x"))
