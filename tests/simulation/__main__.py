@@ -39,7 +39,13 @@ def _replay(seed: int, *, trace: bool) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    told: list[tuple[int, str]] = []
+
     def progress(campaign: Campaign) -> None:
+        new = campaign.violations[len(told) : _SHOWN]  # at once: who ends a long run early has the seeds
+        told.extend(new)
+        for seed, message in new:
+            print(f"\nseed {seed}: {message}", flush=True)
         done = campaign.counts.schedules + len(campaign.violations)
         rate = done / campaign.seconds
         line = f"\r{done} of {arguments.seeds} schedules, {rate:.0f} a second, {len(campaign.violations)} violations"
@@ -49,8 +55,6 @@ def _run(arguments: argparse.Namespace) -> int:
     print(file=sys.stderr)
     counted = campaign.as_json()
     print(summary(counted))
-    for seed, message in sorted(campaign.violations)[:_SHOWN]:
-        print(f"seed {seed}: {message}")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
     return 1 if campaign.violations else 0
