@@ -58,7 +58,7 @@ up() {
   echo $! >"$dir/pid"
   for _ in {1..600}; do
     if answers "$port"; then return; fi
-    pid_of "$dir" >/dev/null || break
+    kill -0 $! 2>/dev/null || break # not pid_of: a process that is just replacing its program has no cmdline
     sleep 0.1
   done
   down "$dir"
