@@ -13,6 +13,7 @@ import platform
 import re
 import sqlite3
 import subprocess
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -215,8 +216,8 @@ def _version(script: str, **environment: str) -> str:
     return told.stdout.decode().strip()
 
 
-def main() -> None:
-    """Write the page."""
+def main() -> int:
+    """Write the page; what went wrong is on it, too, and makes the command fail."""
     parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
     parser.add_argument("simulation", type=Path, help="what `python -m tests.simulation --json` wrote")
     parser.add_argument("tests", type=Path, help="what `pytest --junitxml` wrote")
@@ -227,7 +228,8 @@ def main() -> None:
     day = re.findall(r'timestamp="([0-9-]{10})T', report)[0]
     generated = f"{measured(day, counted, tests)}\n\n{tables(counted, tests, installed_servers())}"
     PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), generated), encoding="utf-8")
+    return 1 if counted["violations"] or any(test.result == "failed" for test in tests) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

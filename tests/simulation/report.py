@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["rows", "summary"]
+
+_SHOWN = 10
 
 
 def summary(counted: Mapping[str, Any]) -> str:
@@ -22,8 +24,13 @@ def rows(counted: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "processes asleep", f"{counted['sleeps']:,}"
     yield "owners fenced", f"{counted['fences']:,}"
     yield "operations", _kinds(_by_outcome(counted["operations"]))
-    yield "violations", f"{len(counted['violations']):,}"
+    yield "violations", f"{len(counted['violations']):,}{_seeds([seed for seed, _ in counted['violations']])}"
     yield "double owners of unique values", f"{sum(text.startswith('I7') for _, text in counted['violations']):,}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    more = " and more" if len(seeds) > _SHOWN else ""
+    return f", with seed {', '.join(map(str, seeds[:_SHOWN]))}{more}" if seeds else ""
 
 
 def _by_outcome(operations: Mapping[str, int]) -> dict[str, int]:
