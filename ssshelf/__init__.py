@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssshelf.collections import Collection
-from ssshelf.commit import Revision
+from ssshelf.drafts import Revision
 from ssshelf.errors import (
     AlreadyExistsError,
     CommitUnknownError,

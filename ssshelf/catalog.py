@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ssshelf.collections import Collection, Reader
-from ssshelf.commit import Draft
+from ssshelf.drafts import Draft
 from ssshelf.envelope import Stored
 from ssshelf.keys import Key
 

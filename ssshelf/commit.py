@@ -12,10 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.claims import Claim, Claims
+from ssshelf.drafts import Draft, Lost, Revision
 from ssshelf.envelope import Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
@@ -23,73 +23,9 @@ from ssshelf.layout import Layout, new_rev, number_of
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Operation, Put, Storage, atomic_batch, delete_many
 
-if TYPE_CHECKING:
-    from typing import Self
-
-__all__ = ["Committer", "Draft", "Lost", "Revision"]
+__all__ = ["Committer"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is to be stored under a primary key.
-
-    Attributes:
-        body: The serialized document.
-        indexes: The index keys it is to be listed under, as ``EntryName.index``.
-        unique: Those of them that no other item may have.
-        content_type: The media type of the document.
-        afresh: Make all entries and claims anew, also those that there are according to the item.
-    """
-
-    body: bytes
-    indexes: frozenset[str]
-    unique: frozenset[str] = frozenset()
-    content_type: str = ""
-    afresh: bool = False
-
-    def is_listed_by(self, header: Header) -> bool:
-        """Whether an item has just these index keys, and claims just these unique values."""
-        return self.indexes == header.entries.keys() and self.unique == header.claims.keys()
-
-    @classmethod
-    def of(cls, stored: Stored) -> Self:
-        """Return what is stored, to be stored again."""
-        header = stored.header
-        return cls(stored.body, frozenset(header.entries), frozenset(header.claims), header.content_type)
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A commit that somebody else's was faster than; ``current`` is what they stored."""
-
-    current: Stored | None
-
-
-class Revision(str):
-    """The version of an item, as text; also after a round trip as text it can be given as ``expect``.
-
-    Given back as it is, it saves the request that would find out what to change.
-    """
-
-    __slots__ = ("stored",)
-
-    stored: Stored | None
-
-    def __new__(cls, rev: str, stored: Stored | None = None) -> Self:
-        """Return ``rev``, remembering what its commit stored."""
-        self = super().__new__(cls, rev)
-        self.stored = stored
-        return self
-
-    @classmethod
-    def of(cls, stored: Stored) -> Self:
-        """Return the revision of what is stored, without its document."""
-        return cls(stored.header.rev, Stored(stored.etag, stored.header))
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +117,7 @@ class Committer:
         if transaction.size <= self._batch_limit:
             outcome = await self._commit_point(transaction, await self._rest(transaction), started)
             if not _hindered_by_a_claim(transaction, outcome):
-                return outcome
+                return await self._settled(transaction, draft, outcome)
             # Claims are taken one by one then; everything else still changes at once.
             rest = await self._rest(replace(transaction, claims={}))
             transaction = replace(transaction, adds=(), drops=(), releases={})
@@ -197,35 +133,45 @@ class Committer:
         if isinstance(outcome, Revision):
             await self._discard(transaction.drops, transaction.releases, outcome)
             return outcome
-        if base is None and draft is not None:
-            outcome = await self._after_refused_insert(item, outcome.current, draft, transaction.header.rev)
-        await self._discard(transaction.adds, fresh, transaction.header.rev)
-        return outcome
+        settled = await self._settled(transaction, draft, outcome)
+        if settled != transaction.header.rev:
+            await self._discard(transaction.adds, fresh, transaction.header.rev)
+        return settled
 
-    async def _after_refused_insert(self, item: Key, current: Stored | None, draft: Draft, rev: str) -> Revision | Lost:
-        """Commit over the tombstone that an insert, ``rev``, was refused for.
+    async def _settled(
+        self, transaction: _Transaction, draft: Draft | None, outcome: Revision | Lost
+    ) -> Revision | Lost:
+        """Return what becomes of a transaction that was refused; an insert over a tombstone is done again.
 
         A late repetition of that insert would succeed if the tombstone was swept in the meantime, so it is not over
         before something younger is there.
         """
+        if isinstance(outcome, Revision) or transaction.base is not None or draft is None:
+            return outcome
+        item, rev, current = transaction.item.key, transaction.header.rev, outcome.current
         if current is None:  # it was swept already
             raise CommitUnknownError(item, rev)
         if current.header.live:
-            return Lost(current)
+            return outcome
+        return await self._commit_over(item, current, draft, rev)
+
+    async def _commit_over(self, item: Key, tombstone: Stored, draft: Draft, rev: str) -> Revision | Lost:
+        """Do the insert ``rev``, which a tombstone refused, over that; if that fails, write the tombstone anew."""
+        outcome: Revision | Lost
         try:
-            outcome = await self.commit(item, current, draft)
+            outcome = await self.commit(item, tombstone, draft)
         except CommitUnknownError:
             raise
         except ShelfError as error:
             try:
-                if _left_nothing(await self.commit(item, current, None)):
-                    raise CommitUnknownError(item, rev)
+                outcome = await self.commit(item, tombstone, None)
             except ShelfError:
                 raise CommitUnknownError(item, rev) from error
-            raise
+            if not (_left_nothing(outcome) or _was_beaten_by(outcome, rev)):
+                raise
         if _left_nothing(outcome):
             raise CommitUnknownError(item, rev)
-        return outcome
+        return Revision(rev) if _was_beaten_by(outcome, rev) else outcome
 
     async def was_committed(self, item: Key, rev: str) -> bool:
         """Return whether the commit ``rev`` was applied to ``item``; one that was not never will be.
@@ -387,6 +333,11 @@ def _hindered_by_a_claim(transaction: _Transaction, outcome: Revision | Lost) ->
 def _left_nothing(outcome: Revision | Lost) -> bool:
     """Whether a sweep was faster."""
     return isinstance(outcome, Lost) and outcome.current is None
+
+
+def _was_beaten_by(outcome: Revision | Lost, rev: str) -> bool:
+    """Whether a commit was refused because ``rev`` had arrived."""
+    return isinstance(outcome, Lost) and outcome.current is not None and outcome.current.header.descends_from(rev)
 
 
 def _maybe_applied(failures: Sequence[UnavailableError]) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 from ssshelf._concurrency import PerKey, each_bounded, map_bounded
 from ssshelf.catalog import Catalog
 from ssshelf.collections import Collection, Reader
-from ssshelf.commit import Committer, Draft, Lost, Revision
+from ssshelf.commit import Committer
+from ssshelf.drafts import Draft, Lost, Revision
 from ssshelf.envelope import Stored
 from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text

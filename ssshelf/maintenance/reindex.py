@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog, ListingError
-from ssshelf.commit import Lost
+from ssshelf.drafts import Lost
 from ssshelf.envelope import Stored
 from ssshelf.errors import ConflictError, CorruptionError, UniqueViolationError
 from ssshelf.keys import Key

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssshelf import CommitUnknownError
-from ssshelf.commit import Revision
+from ssshelf.drafts import Revision
 from ssshelf.maintenance import Verified
 from tests.simulation.bucket import CALL
 from tests.simulation.listings import Listing, check_keys, check_page, check_stream

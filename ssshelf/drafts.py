@@ -1,0 +1,74 @@
+"""What a commit takes and returns: drafts of items, revisions, and what was faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ssshelf.envelope import Header, Stored
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Draft", "Lost", "Revision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be stored under a primary key.
+
+    Attributes:
+        body: The serialized document.
+        indexes: The index keys it is to be listed under, as ``EntryName.index``.
+        unique: Those of them that no other item may have.
+        content_type: The media type of the document.
+        afresh: Make all entries and claims anew, also those that there are according to the item.
+    """
+
+    body: bytes
+    indexes: frozenset[str]
+    unique: frozenset[str] = frozenset()
+    content_type: str = ""
+    afresh: bool = False
+
+    def is_listed_by(self, header: Header) -> bool:
+        """Whether an item has just these index keys, and claims just these unique values."""
+        return self.indexes == header.entries.keys() and self.unique == header.claims.keys()
+
+    @classmethod
+    def of(cls, stored: Stored) -> Self:
+        """Return what is stored, to be stored again."""
+        header = stored.header
+        return cls(stored.body, frozenset(header.entries), frozenset(header.claims), header.content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A commit that somebody else's was faster than; ``current`` is what they stored."""
+
+    current: Stored | None
+
+
+class Revision(str):
+    """The version of an item, as text; also after a round trip as text it can be given as ``expect``.
+
+    Given back as it is, it saves the request that would find out what to change.
+    """
+
+    __slots__ = ("stored",)
+
+    stored: Stored | None
+
+    def __new__(cls, rev: str, stored: Stored | None = None) -> Self:
+        """Return ``rev``, remembering what its commit stored."""
+        self = super().__new__(cls, rev)
+        self.stored = stored
+        return self
+
+    @classmethod
+    def of(cls, stored: Stored) -> Self:
+        """Return the revision of what is stored, without its document."""
+        return cls(stored.header.rev, Stored(stored.etag, stored.header))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
