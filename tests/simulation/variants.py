@@ -268,7 +268,7 @@ VARIANTS = (
     Variant(
         "a sweep has no grace",
         f"{_SWEEP}:Sweep.run",
-        (("seconds=_grace_s(self._committer, self._wanted_s) + _CLOCK_TICK_S", "seconds=0"),),
+        (("saved_at(), grace_s + _CLOCK_TICK_S)", "saved_at(), 0.0)"),),
         _REMOVALS,
     ),
     Variant(
@@ -280,7 +280,7 @@ VARIANTS = (
     Variant(
         "a sweep goes by the client's clock, which is fast",
         f"{_SWEEP}:Sweep.run",
-        (("saved_at() - age", "saved_at() - age + dt.timedelta(hours=1)"),),
+        (("saved_at(), grace_s + _CLOCK_TICK_S)", "saved_at(), grace_s + _CLOCK_TICK_S - 3600)"),),
         _REMOVALS,
     ),
     Variant(
