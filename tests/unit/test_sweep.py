@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CManager, Collection, DictItems, Key, MemoryStorage, SQLiteStorage, UnsupportedError
+from ssshelf import Key, MemoryStorage, SQLiteStorage, UnsupportedError
 from ssshelf.claims import Claim
-from ssshelf.layout import Layout
 from ssshelf.maintenance import Progress, Swept
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Scan
 from ssshelf.storages.wrapper import WrapperStorage
 from ssshelf.testing import CountingStorage, CrashError, Fault, FaultyStorage, fail_at
+from tests.notes import LAYOUT, REV, Notes, note
 from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
@@ -22,20 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ssshelf.storages.base import Storage
-
-Note = dict[str, Any]
-REV = f"1-{'0' * 16}"
-LAYOUT = Layout("notes")
-
-
-class Notes(CManager[Note]):
-    item_manager = DictItems(pk="slug")
-    by_tag = Collection[Note](lambda note: note["tags"])
-    by_title = Collection[Note](lambda note: note["title"], unique=True)
-
-
-def note(number: int, *tags: str) -> Note:
-    return {"slug": f"n{number:04}", "title": f"title {number}", "tags": list(tags)}
 
 
 class Clock:

@@ -10,31 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CManager, Collection, DictItems, Key, MemoryStorage, SQLiteStorage, UnavailableError
+from ssshelf import Collection, DictItems, Key, MemoryStorage, SQLiteStorage, UnavailableError
 from ssshelf.claims import Claim
-from ssshelf.layout import Layout
 from ssshelf.maintenance import Finding, FindingKind, Progress
 from ssshelf.testing import CountingStorage, Fault, FaultyStorage, fail_at
+from tests.notes import LAYOUT, REV, Note, Notes, note
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from ssshelf.storages.base import Storage
-
-Note = dict[str, Any]
-REV = f"1-{'0' * 16}"
-LAYOUT = Layout("notes")
-
-
-class Notes(CManager[Note]):
-    item_manager = DictItems(pk="slug")
-    by_tag = Collection[Note](lambda note: note["tags"])
-    by_title = Collection[Note](lambda note: note["title"], unique=True)
-
-
-def note(number: int, *tags: str) -> Note:
-    return {"slug": f"n{number:04}", "title": f"title {number}", "tags": list(tags)}
 
 
 async def filled(storage: Storage, count: int = 5) -> Notes:
