@@ -49,6 +49,9 @@ class CManager(Maintained[T]):
     declared: ClassVar[Mapping[str, Collection[Any]]] = {}
     """The collections of the class by attribute."""
 
+    _reader_type: type[Reader[Any]] = Reader
+    _catalog_type: type[Catalog[Any]] = Catalog
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         declared: dict[str, Collection[Any]] = {}
@@ -61,7 +64,7 @@ class CManager(Maintained[T]):
         cls.declared = declared
 
     def __init__(self, storage: Storage, *, concurrency: int = 64, retries: RetryPolicy | None = None) -> None:
-        if not isinstance(getattr(type(self), "item_manager", None), IManager):
+        if not isinstance(getattr(self, "item_manager", None), IManager):
             msg = f"{type(self).__qualname__} declares no instance of an item manager: item_manager = DictItems(pk=…)"
             raise TypeError(msg)
         if isinstance(storage, str):
@@ -75,9 +78,9 @@ class CManager(Maintained[T]):
         self._concurrency = concurrency
         self._layout = Layout(self.item_manager.name)
         self._committer = Committer(storage, self._layout, retries or RetryPolicy(), concurrency)
-        self._reader: Reader[T] = Reader(self._committer, self.item_manager, concurrency)
+        self._reader: Reader[T] = self._reader_type(self._committer, self.item_manager, concurrency)
         collections = {name: collection.bind(self._reader) for name, collection in self.declared.items()}
-        self._catalog = Catalog(self._reader, collections)
+        self._catalog = self._catalog_type(self._reader, collections)
         vars(self).update(collections)
 
     async def add_item(self, item: T) -> Revision:

@@ -24,7 +24,7 @@ from ssshelf.keys import Key
 from ssshelf.layout import EntryName
 from ssshelf.storages.base import Row
 
-__all__ = ["FoundClaim", "FoundItem", "Slice", "Survey"]
+__all__ = ["FoundClaim", "FoundItem", "Slice", "Survey", "find_item"]
 
 T = TypeVar("T")
 _GROUPS = 1 << 16
@@ -37,6 +37,18 @@ class FoundItem:
 
     row: Row
     stored: Stored | CorruptionError | None
+
+
+async def find_item(committer: Committer, row: Row) -> FoundItem:
+    """Return what is stored under the key of an item that was listed.
+
+    Cost:
+        1 get.
+    """
+    try:
+        return FoundItem(row, await committer.load(row.key))
+    except CorruptionError as error:
+        return FoundItem(row, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,7 @@ class Survey:
         """
 
         async def find(row: Row) -> T | None:
-            item = await self._find_item(row)
+            item = await find_item(self._committer, row)
             if isinstance(item.stored, Stored):
                 for pk, name in self._names(row.key, item.stored.header):
                     self._add(pk, name, 1)
@@ -131,7 +143,7 @@ class Survey:
         """Yield the items of the groups in which something differs, as they are now, without their documents."""
 
         async def find(row: Row) -> FoundItem:
-            item = await self._find_item(row)
+            item = await find_item(self._committer, row)
             return replace(item, stored=replace(item.stored, body=b"")) if isinstance(item.stored, Stored) else item
 
         async for rows in self._uneven_pages(self._layout.items):
@@ -204,12 +216,6 @@ class Survey:
         if any(self._sums):
             async for rows in self._pages(prefix, after):
                 yield rows
-
-    async def _find_item(self, row: Row) -> FoundItem:
-        try:
-            return FoundItem(row, await self._committer.load(row.key))
-        except CorruptionError as error:
-            return FoundItem(row, error)
 
     async def _find_claims(self, rows: Sequence[Row]) -> list[FoundClaim]:
         async def find(row: Row) -> FoundClaim | None:
