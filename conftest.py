@@ -23,6 +23,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 pytest_collect_file = Sybil(
     parsers=[DocTestParser(), PythonCodeBlockParser(), SkipParser()],
-    patterns=["*.rst", "ssshelf/*.py"],
+    patterns=["*.rst", "ssshelf/*.py", "ssshelf/cli/*.py"],
     fixtures=["workspace"],
 ).pytest()

@@ -1,0 +1,78 @@
+"""The command line: which commands there are, and what stands before them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ssshelf import __version__
+from ssshelf.cli.failures import Exit
+from ssshelf.cli.maintain import probe
+from ssshelf.cli.notation import printable
+from ssshelf.cli.session import AsJson, Command, Debug, Options, Url, as_command
+
+__all__ = ["app", "run"]
+
+_COMMANDS: dict[str, Sequence[Command]] = {
+    "Maintain": (probe,),
+}
+
+app = typer.Typer(
+    name="ssshelf",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line ``arguments`` and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a store may hold what this terminal has no characters for
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(list(arguments), prog_name="ssshelf", standalone_mode=False)
+    except typer.TyperException as error:
+        return _refused(error)
+    return int(code or 0)
+
+
+def _refused(error: typer.TyperException) -> int:
+    """Tell what is wrong with a command line."""
+    if not error.message:  # there was no command line at all, so the help was shown
+        return Exit.USAGE
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        sys.stderr.write(f"{context.get_usage()}\n")
+    sys.stderr.write(f"ssshelf: {printable(error.format_message())}\n")
+    return Exit.USAGE
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  typer calls it
+    if asked:
+        sys.stdout.write(f"ssshelf {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    ctx: typer.Context,
+    *,
+    url: Url = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    version: Annotated[  # noqa: ARG001  it has been answered
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Look into a shelf, change it and keep it in order: a bucket, an SQLite file."""
+    ctx.obj = Options(url, as_json, debug)
+
+
+for _panel, _functions in _COMMANDS.items():
+    for _function in _functions:
+        app.command(rich_help_panel=_panel)(as_command(_function))

@@ -1,0 +1,116 @@
+"""What goes wrong, as one line that says what to do and an exit code that a script can use."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from ssshelf.errors import (
+    CommitUnknownError,
+    ConflictError,
+    CorruptionError,
+    DeniedError,
+    IncompleteError,
+    InvalidCursorError,
+    KeyTooLongError,
+    NotFoundError,
+    ShelfError,
+    StoreNotFoundError,
+    UnavailableError,
+    UnsupportedError,
+)
+
+__all__ = ["Exit", "Failure", "Refused", "failure_of"]
+
+
+class Exit(enum.IntEnum):
+    """What the process ends with."""
+
+    OK = 0
+    """Done."""
+    NO = 1
+    """The answer is no: it is not there, something was found, somebody said no."""
+    USAGE = 2
+    """The command line, a URL or a setting is wrong, or an extra is missing."""
+    CONFLICT = 3
+    """Somebody was faster, or it exists already; nothing was written."""
+    UNAVAILABLE = 4
+    """The store did not answer, or not what became of a write; the same again may succeed."""
+    DENIED = 5
+    """The credentials are wrong, or do not allow it."""
+    NO_STORE = 6
+    """There is no such bucket or file."""
+    CORRUPT = 7
+    """What is stored cannot be read."""
+    UNSUPPORTED = 8
+    """The store cannot do that."""
+    BUG = 70
+    """Nobody has thought of that."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+    BROKEN_PIPE = 141
+    """Who read the output has had enough."""
+
+
+class Refused(Exception):  # noqa: N818  a command says no
+    """What a command has to say when it cannot go on.
+
+    Attributes:
+        code: What to end with.
+    """
+
+    def __init__(self, reason: str, code: Exit = Exit.USAGE) -> None:
+        super().__init__(reason, code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+_CODES: dict[type[Exception], tuple[Exit, str]] = {
+    NotFoundError: (Exit.NO, ""),
+    ConflictError: (Exit.CONFLICT, ""),
+    CommitUnknownError: (Exit.UNAVAILABLE, "look what is there, then decide"),
+    UnavailableError: (Exit.UNAVAILABLE, "try again, or correct the URL"),
+    DeniedError: (Exit.DENIED, ""),
+    StoreNotFoundError: (Exit.NO_STORE, "create it, or correct the URL"),
+    IncompleteError: (Exit.CONFLICT, ""),
+    CorruptionError: (Exit.CORRUPT, ""),
+    UnsupportedError: (Exit.UNSUPPORTED, ""),
+    InvalidCursorError: (Exit.USAGE, ""),
+    KeyTooLongError: (Exit.USAGE, ""),
+    ShelfError: (Exit.UNAVAILABLE, ""),
+    ModuleNotFoundError: (Exit.USAGE, ""),
+    ValueError: (Exit.USAGE, ""),
+    OSError: (Exit.USAGE, ""),
+}
+"""By class, the narrower first: the exit code, and what to do where the error does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a command ends that failed.
+
+    Attributes:
+        line: What to tell.
+        code: What to end with.
+    """
+
+    line: str
+    code: Exit
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return what to tell of ``error``, and what to end with."""
+    if isinstance(error, Refused):
+        return Failure(str(error), error.code)
+    for kind, (code, advice) in _CODES.items():
+        if isinstance(error, kind):
+            return Failure(": ".join(filter(None, (_said(error), advice))), code)
+    return Failure(f"this is a bug of ssshelf: {type(error).__name__}: {error}; --debug shows where", Exit.BUG)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
