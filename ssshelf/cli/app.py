@@ -9,15 +9,21 @@ from typing import Annotated
 import typer
 
 from ssshelf import __version__
+from ssshelf.cli.bench import bench
+from ssshelf.cli.change import put, rm
 from ssshelf.cli.failures import Exit
-from ssshelf.cli.maintain import probe
+from ssshelf.cli.look import count, get, ls
+from ssshelf.cli.maintain import probe, reindex, sweep, verify
 from ssshelf.cli.notation import printable
 from ssshelf.cli.session import AsJson, Command, Debug, Options, Url, as_command
+from ssshelf.cli.totals import stat
 
 __all__ = ["app", "run"]
 
 _COMMANDS: dict[str, Sequence[Command]] = {
-    "Maintain": (probe,),
+    "Look": (ls, get, count, stat),
+    "Change": (put, rm),
+    "Maintain": (verify, sweep, reindex, probe, bench),
 }
 
 app = typer.Typer(

@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -81,6 +82,10 @@ class Console:
             value, unit = value / _UNIT, next(units)
         return f"{value:.1f} {unit}iB" if unit else f"{value:.0f}"
 
+    def count(self, number: int) -> str:
+        """Return a number; for people in groups of three digits."""
+        return f"{number:,}" if self.is_terminal else str(number)
+
     @staticmethod
     def time(moment: dt.datetime | None) -> str:
         """Return an instant in UTC, to the second."""
@@ -109,6 +114,13 @@ class Console:
             msg = "nothing was done"
             raise Refused(msg, Exit.NO)
 
+    def read(self, file: str) -> bytes:
+        """Return the bytes of a file; ``-`` is stdin."""
+        if file != "-":
+            return Path(file).read_bytes()
+        with _interruptible():
+            return sys.stdin.buffer.read()
+
     @contextlib.contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Report]:
         """Yield what to tell how far a job is; a person sees it on stderr while it lasts.
@@ -129,7 +141,7 @@ class Table:
 
     Args:
         console: Where to.
-        columns: Their names; ``>`` before one stands for right.
+        columns: Their names; ``>`` before one stands for right. The last takes all cells that are left.
     """
 
     def __init__(self, console: Console, columns: Sequence[str]) -> None:
@@ -140,11 +152,12 @@ class Table:
         self._is_begun = False
 
     def add(self, rows: Iterable[Sequence[str]]) -> None:
-        """Write rows; cells that lack at the end are empty."""
+        """Write rows, the first ones under the names of the columns."""
         if not self._console.is_terminal:
             sys.stdout.write("".join("\t".join(map(_cell, row)) + "\n" for row in rows))
             return
-        texts = [list(map(_cell, row)) for row in rows]
+        last = len(self._names) - 1
+        texts = [[*map(_cell, row[:last]), " ".join(map(_cell, row[last:]))] for row in rows]
         if texts and not self._is_begun:
             texts.insert(0, self._names)
             self._is_begun = True
@@ -153,11 +166,11 @@ class Table:
         sys.stdout.write("".join(f"{self._line(row)}\n" for row in texts))
 
     def _line(self, row: Sequence[str]) -> str:
-        padded = []
+        cells = []
         for cell, width, right in zip(row, self._widths, self._right, strict=True):
             space = " " * (width - _width(cell))
-            padded.append(space + cell if right else cell + space)
-        return "  ".join(padded).rstrip()
+            cells.append(space + cell if right else cell + space)
+        return "  ".join(cells).rstrip()
 
 
 def _cell(text: str) -> str:
