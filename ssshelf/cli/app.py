@@ -72,7 +72,7 @@ def _before(
     as_json: AsJson = False,
     debug: Debug = False,
     version: Annotated[  # noqa: ARG001  it has been answered
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+        bool, typer.Option("--version", metavar="", is_eager=True, callback=_version, help="Show the version.")
     ] = False,
 ) -> None:
     """Look into a shelf, change it and keep it in order: a bucket, an SQLite file."""

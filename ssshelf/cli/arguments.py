@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ssshelf.cli.notation import parse_text, show_text
-from ssshelf.cli.session import Options, Session
+from ssshelf.cli.session import Options, Session, flag
 from ssshelf.documents import collection_names, manager_names
 
 __all__ = ["After", "Limit", "ManagerOrClass", "Managers", "Path", "PrimaryKey", "StoredName", "StoredNames", "Yes"]
@@ -55,7 +55,7 @@ StoredName = Annotated[
 StoredNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MANAGER...]",
+        metavar="MANAGER",
         parser=parse_text,
         autocompletion=_managers,
         show_default=False,
@@ -74,7 +74,7 @@ ManagerOrClass = Annotated[
 Managers = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MANAGER...]",
+        metavar="MANAGER",
         autocompletion=_managers,
         show_default=False,
         help="Stored managers, or classes as module:Class; without any, all that are stored.",
@@ -86,7 +86,7 @@ PrimaryKey = Annotated[
 Path = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MANAGER [COLLECTION [PART...]]]",
+        metavar="MANAGER COLLECTION PART",
         autocompletion=_path,
         show_default=False,
         help="A manager; one of its collections; the leading parts of a key in it.",
@@ -101,4 +101,4 @@ Limit = Annotated[
 After = Annotated[
     str | None, typer.Option("--after", metavar="CURSOR", show_default=False, help="Go on behind this row.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, flag("--yes", "-y", help="Do not ask.")]

@@ -68,7 +68,7 @@ class _Measured:
 async def bench(
     session: Session,
     target: Annotated[
-        str | None, typer.Argument(metavar="[URL]", show_default=False, help="The storage; instead of --url.")
+        str | None, typer.Argument(metavar="URL", show_default=False, help="The storage; instead of --url.")
     ] = None,
     *,
     requests: Annotated[int, typer.Option("--requests", "-n", min=1, metavar="N", help="Of each kind.")] = 200,

@@ -13,7 +13,7 @@ from ssshelf.cli.arguments import ManagerOrClass, PrimaryKey, StoredName, Yes
 from ssshelf.cli.failures import Exit, Refused
 from ssshelf.cli.notation import parse_text
 from ssshelf.cli.programs import is_program, load
-from ssshelf.cli.session import Session
+from ssshelf.cli.session import Session, flag
 from ssshelf.documents import Document, Documents
 from ssshelf.drafts import Revision
 from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError
@@ -43,10 +43,10 @@ async def put(  # noqa: PLR0913  options are arguments here
     manager: ManagerOrClass,
     pk: PrimaryKey,
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", show_default=False, help="The document; without it, stdin.")
+        str, typer.Argument(metavar="FILE", show_default=False, help="The document; without it, stdin.")
     ] = "-",
     *,
-    insert: Annotated[bool, typer.Option("--insert", help="Only if there is none yet.")] = False,
+    insert: Annotated[bool, flag("--insert", help="Only if there is none yet.")] = False,
     expect: Annotated[
         str | None,
         typer.Option("--expect", metavar="REV", help="Only over this revision, as `get --json` and `put` show it."),
@@ -67,7 +67,7 @@ async def put(  # noqa: PLR0913  options are arguments here
     Examples:
       ssshelf put bookmarks pep-3156 pep-3156.json
       ssshelf put shop.models:Bookmarks pep-3156 --insert < pep-3156.json
-      ssshelf get bookmarks pep-1 | sed s/http:/https:/ | ssshelf put bookmarks pep-1
+      ssshelf get team ada | sed s/free/paid/ | ssshelf put team ada
     """
     if insert and expect is not None:
         msg = "--insert and --expect exclude each other"
@@ -93,10 +93,13 @@ async def _put_item(manager: CManager[Any], write: _Write) -> Revision:
         raise Refused(msg)
     try:
         item = manager.item_manager.deserialize_item(write.body)
+        found = manager.item_manager.pk_text(item)
+        manager._catalog.draft(item)
     except Exception as error:
-        msg = f"the document is none of {type(manager).__name__}: {type(error).__name__}: {error}"
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        msg = f"the document is no item of {type(manager).__name__}: {type(error).__name__}: {error}{notes}"
         raise Refused(msg) from error
-    if (found := manager.item_manager.pk_text(item)) != write.pk:
+    if found != write.pk:
         msg = f"the document has the primary key {found!r}, not {write.pk!r}"
         raise Refused(msg)
     if write.insert:
@@ -162,9 +165,7 @@ async def rm(
     manager: StoredName,
     pks: Annotated[
         list[str],
-        typer.Argument(
-            metavar="PK...", parser=parse_text, show_default=False, help="Primary keys, as `ls` shows them."
-        ),
+        typer.Argument(metavar="PK", parser=parse_text, show_default=False, help="Primary keys, as `ls` shows them."),
     ],
     *,
     yes: Yes = False,
@@ -176,7 +177,7 @@ async def rm(
 
     Examples:
       ssshelf rm bookmarks pep-3156
-      ssshelf ls bookmarks by-tag old | cut -f 2 | xargs -d '\n' ssshelf rm -y bookmarks
+      ssshelf ls notes by-tag old | cut -f 2 | xargs -d '\n' ssshelf rm -y notes
     """
     what = f"item {session.console.word(pks[0])}" if len(pks) == 1 else f"{len(pks)} items"
     session.how_to_go_on = "each item is there whole or gone; run it again to remove the rest"

@@ -19,6 +19,7 @@ from ssshelf.maintenance import Progress, Report
 
 __all__ = ["Console", "Table"]
 
+_JSON = orjson.OPT_UTC_Z
 _UNIT = 1024
 
 
@@ -41,12 +42,11 @@ class Console:
 
     def json(self, value: Any) -> None:
         """Write one JSON document to stdout: readable on a terminal, else in one line."""
-        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if self.is_terminal else 0).decode()
-        self.say(text)
+        self.say(orjson.dumps(value, option=_JSON | (orjson.OPT_INDENT_2 if self.is_terminal else 0)).decode())
 
     def json_lines(self, values: Iterable[Any]) -> None:
         """Write JSON documents to stdout, each in its line."""
-        sys.stdout.write("".join(f"{printable(orjson.dumps(value).decode())}\n" for value in values))
+        sys.stdout.write("".join(f"{printable(orjson.dumps(value, option=_JSON).decode())}\n" for value in values))
 
     def data(self, data: bytes) -> None:
         """Write bytes to stdout as they are."""

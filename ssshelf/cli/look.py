@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, TypeVar
 
 import orjson
-import typer
 
 from ssshelf.cli.arguments import After, Limit, Path, PrimaryKey, StoredName
 from ssshelf.cli.failures import Exit, Refused
 from ssshelf.cli.listing import ListedEntry, ListedItem, count_entries, entries, items, scans
 from ssshelf.cli.notation import parse, parse_text, show, show_text
-from ssshelf.cli.session import Session
+from ssshelf.cli.session import Session, flag
 from ssshelf.documents import Document, Documents, collection_names, manager_names
 from ssshelf.keys import Part, decode
 from ssshelf.layout import Layout
@@ -35,7 +35,7 @@ async def ls(
     *,
     limit: Limit = None,
     after: After = None,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="All rows, also on a terminal.")] = False,
+    everything: Annotated[bool, flag("--all", "-a", help="All rows, also on a terminal.")] = False,
 ) -> None:
     """List managers and their collections, items, or the entries of a collection.
 
@@ -144,7 +144,7 @@ async def _write(
             table.add(map(cells, rows))
         found += len(rows)
         if found == limit and (page.after is not None or len(rows) < len(page)):
-            session.console.note(f"more follow: --after {session.console.quoted(as_json(rows[-1])['after'])}, or --all")
+            session.console.note(f"more follow: --all, or --after {shlex.quote(as_json(rows[-1])['after'])}")
             break
     if not found:
         msg = "nothing is listed there; `ssshelf ls` shows what there is"
@@ -213,7 +213,7 @@ async def count(
     path: Path = None,
     *,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Count names only; items that were removed count until a sweep.")
+        bool, flag("--fast", help="Count names only; items that were removed count until a sweep.")
     ] = False,
 ) -> None:
     """Count the items of a manager, or the entries of a collection.

@@ -11,7 +11,7 @@ from ssshelf.cli.arguments import Managers, Yes
 from ssshelf.cli.failures import Exit, Refused
 from ssshelf.cli.notation import show_text
 from ssshelf.cli.programs import load, manager_on
-from ssshelf.cli.session import Session
+from ssshelf.cli.session import Session, flag
 from ssshelf.documents import collection_names, manager_names
 from ssshelf.maintenance import FindingKind, Verified
 from ssshelf.managers import CManager
@@ -148,7 +148,7 @@ async def reindex(
         str, typer.Argument(metavar="MODULE:CLASS", show_default=False, help="The manager, looked for here first.")
     ],
     *,
-    force: Annotated[bool, typer.Option("--force", help="Also if it was done; make all entries anew.")] = False,
+    force: Annotated[bool, flag("--force", help="Also if it was done; make all entries anew.")] = False,
     yes: Yes = False,
 ) -> None:
     """List existing items by the collections that a program declares now.

@@ -24,25 +24,31 @@ from ssshelf.storages.base import Storage
 from ssshelf.storages.sqlite import SQLiteStorage
 from ssshelf.storages.urls import ENVIRONMENT_VARIABLE
 
-__all__ = ["Command", "Options", "Session", "as_command", "opened"]
+__all__ = ["Command", "Options", "Session", "as_command", "flag", "opened"]
 
 Command: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 """What a command does, a coroutine function: it takes a ``Session``, then its own arguments and options."""
 
 _DEBUG_VARIABLE = "SSSHELF_DEBUG"
 _PANEL = "Options of every command"
+
+
+def flag(*names: str, help: str, panel: str | None = None) -> Any:  # noqa: A002  what typer calls it
+    """Return an option that is there or not; typer would show a type for it."""
+    return typer.Option(*names, metavar="", help=help, rich_help_panel=panel)
+
+
 Url = Annotated[
     str | None,
     typer.Option(
         "--url",
         metavar="URL",
-        show_envvar=False,
         rich_help_panel=_PANEL,
         help=f"The storage: sqlite:///shelf.db, s3://bucket/prefix?region=…; without it, {ENVIRONMENT_VARIABLE}.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", rich_help_panel=_PANEL, help="Write JSON to stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", rich_help_panel=_PANEL, help="Show where an error came from.")]
+AsJson = Annotated[bool, flag("--json", help="Write JSON to stdout.", panel=_PANEL)]
+Debug = Annotated[bool, flag("--debug", help="Show where an error came from.", panel=_PANEL)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
 import pytest
 
 from ssshelf.cli.app import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.cli.shop import fill
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,15 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     url = f"sqlite:///{tmp_path}/shelf.db"
     monkeypatch.setenv("SSSHELF_URL", url)
     return url
+
+
+@pytest.fixture
+def shelf(url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the path of a file with the shelf of ``shop.py``, which commands use, and can import."""
+    monkeypatch.chdir(Path(__file__).parent)
+    path = Path(url.removeprefix("sqlite:///"))
+    asyncio.run(fill(path))
+    return path
 
 
 @pytest.fixture
