@@ -148,9 +148,9 @@ class _Bench:
         measured = [await self._measured(kind, request, *many) for kind, request in kinds.items()]
         notes = _Notes(storage)
         await notes.add_items({"pk": f"{number:04}", "text": data.hex()[: len(data)]} for number in range(_PAGE))
-        page = partial(notes.every.get_items, _PAGE)
+        page, pages = partial(notes.every.get_items, _PAGE), min(_PAGES, self._requests)
         # One page at a time: each makes many requests at once by itself.
-        measured.append(await self._measured(f"page of {_PAGE}", lambda _: page(), report, _PAGES, 1))
+        measured.append(await self._measured(f"page of {_PAGE}", lambda _: page(), report, pages, 1))
         return measured
 
     async def _measured(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import shlex
 import signal
 import sys
@@ -21,6 +22,8 @@ __all__ = ["Console", "Table"]
 
 _JSON = orjson.OPT_UTC_Z
 _UNIT = 1024
+_PLAIN = re.compile(r"[\w@%+:,./-][\w@%+=:,./-]*")
+"""What no shell changes; other than for shlex, letters of all languages are."""
 
 
 class Console:
@@ -68,7 +71,7 @@ class Console:
 
     def quoted(self, word: str) -> str:
         """Return ``word`` as a shell takes it, if a person is to copy it."""
-        return shlex.quote(word) if self.is_terminal else word
+        return shlex.quote(word) if self.is_terminal and not _PLAIN.fullmatch(word) else word
 
     def size(self, count_bytes: int | None) -> str:
         """Return a size: bytes for programs, rounded for people."""

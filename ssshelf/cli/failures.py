@@ -79,12 +79,20 @@ _CODES: dict[type[Exception], tuple[Exit, str]] = {
     UnsupportedError: (Exit.UNSUPPORTED, ""),
     InvalidCursorError: (Exit.USAGE, ""),
     KeyTooLongError: (Exit.USAGE, ""),
-    ShelfError: (Exit.UNAVAILABLE, ""),
+    ShelfError: (Exit.USAGE, "correct the URL, or what it needs from the environment"),
     ModuleNotFoundError: (Exit.USAGE, ""),
     ValueError: (Exit.USAGE, ""),
     OSError: (Exit.USAGE, ""),
 }
 """By class, the narrower first: the exit code, and what to do where the error does not say it."""
+
+_WORDS = {
+    "`after`": "--after",
+    "`await storage.probe()`": "`ssshelf probe`",
+    "grace_s": "--grace",
+    "the manager's reindex()": "`ssshelf reindex module:Class`",
+}
+"""What a program calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +121,7 @@ def failure_of(error: Exception) -> Failure:
 def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+    said = " ".join(str(error).split())
+    for in_python, here in _WORDS.items():
+        said = said.replace(in_python, here)
+    return said

@@ -43,10 +43,11 @@ async def probe(session: Session) -> None:
             (name, named[answer]) for name, answer in dataclasses.asdict(answers).items()
         )
     if not fits:
-        msg = f"this store cannot keep items: {answers.advice}"
+        msg = f"this store cannot keep items: {'; '.join(answers.problems)}"
         raise Refused(msg, Exit.NO)
-    if answers.advice and not session.json:
-        session.console.note(f"ssshelf: {answers.advice}")
+    if not session.json:
+        for problem in answers.problems:
+            session.console.note(f"ssshelf: {problem}")
 
 
 async def verify(session: Session, managers: Managers = None) -> None:

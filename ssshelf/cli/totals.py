@@ -59,9 +59,10 @@ class _Statistics:
     def count(self, rows: Iterable[Row]) -> None:
         for row in rows:
             kind, manager, collection, *_ = (*row.key.text.split("!/", 3), "", "")
-            place = (kind, manager, collection if kind in ("collections", "unique") else "")
-            if kind not in _KINDS:
-                place = ("", "", "")
+            if kind not in _KINDS or not collection:
+                place = ("", "", "")  # one for all that is somebody else's, however much that is
+            else:
+                place = (kind, manager, collection if kind in ("collections", "unique") else "")
             total = self.totals.get(place)
             if total is None:
                 total = self.totals[place] = _total(*place)
@@ -73,8 +74,10 @@ class _Statistics:
     def merged(self) -> list[_Total]:
         """Return the totals in the order in which they are shown, what is not ours in one."""
         found: dict[tuple[str, ...], _Total] = {}
+        managers = {total.manager for total in self.totals.values() if total.kind != _KINDS["meta"]}
         for total in self.totals.values():
-            place = (total.manager, total.kind, total.collection)
+            # What a probe remembers belongs to no manager.
+            place = (total.manager if total.manager in managers else "", total.kind, total.collection)
             kept = found.setdefault(place, _Total(*place))
             kept.objects += total.objects
             kept.bytes += total.bytes

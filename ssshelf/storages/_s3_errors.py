@@ -66,6 +66,8 @@ def mapped(bucket: str, key: Key, condition: Condition | None = None) -> Iterato
     """Raise what the client raises inside as the ``ssshelf.errors`` it means for ``key``."""
     try:
         yield
+    except ShelfError:  # of a request inside; some of them are an OSError, too
+        raise
     except ClientError as error:
         details = error.response.get("Error", {})
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -7,9 +7,10 @@ import random
 from typing import Any
 
 from ssshelf import CManager, Collection, Desc, DictItems, RetryPolicy
+from ssshelf.storages.base import Storage
 from ssshelf.storages.sqlite import SQLiteStorage
 
-__all__ = ["NOON", "ODD", "Broken", "Orders", "OrdersByCity", "People", "fill", "order", "shelf_at"]
+__all__ = ["NOON", "ODD", "Broken", "Orders", "OrdersByCity", "People", "fill", "fill_storage", "order", "shelf_at"]
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 ODD = "-two\nlines \x1b[31m"
@@ -46,12 +47,17 @@ def shelf_at(path: object) -> SQLiteStorage:
 
 
 async def fill(path: object) -> None:
-    """Make a small shelf, the same each time."""
-    policy = RetryPolicy(dice=random.Random(5))
+    """Make a small shelf in a file, the same each time."""
     async with shelf_at(path) as storage:
-        orders, people = Orders(storage, retries=policy), People(storage, retries=policy)
-        for item in (order("a1", 1, "new", "two words"), order("a2", 2.5, "new"), order(ODD, 3, "number:5", "é")):
-            await orders.add_item(item)
-        for name in ("Ada", "Eve"):
-            await people.add_item({"name": name, "email": f"{name}@example.org"})
-        await people.remove_item("Eve")
+        await fill_storage(storage)
+
+
+async def fill_storage(storage: Storage) -> None:
+    """Make the small shelf."""
+    policy = RetryPolicy(dice=random.Random(5))
+    orders, people = Orders(storage, retries=policy), People(storage, retries=policy)
+    for item in (order("a1", 1, "new", "two words"), order("a2", 2.5, "new"), order(ODD, 3, "number:5", "é")):
+        await orders.add_item(item)
+    for name in ("Ada", "Eve"):
+        await people.add_item({"name": name, "email": f"{name}@example.org"})
+    await people.remove_item("Eve")

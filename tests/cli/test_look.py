@@ -113,7 +113,7 @@ def test_the_cursor_of_another_listing_is_refused(ssshelf: Run) -> None:
     ended = ssshelf("ls", "orders", "by-day", "--after", row["after"])
 
     assert (ended.code, ended.out) == (2, "")
-    assert "`after` is not of this listing" in ended.err
+    assert "--after is not of this listing" in ended.err
 
 
 @pytest.mark.parametrize("place", [("nobody",), ("orders", "nothing"), ("orders", "by-tag", "old")])

@@ -158,7 +158,7 @@ def test_a_grace_that_is_too_short_is_refused(ssshelf: Run) -> None:
     ended = ssshelf("sweep", "--yes", "--grace", "1")
 
     assert (ended.code, ended.out) == (2, "")
-    assert "grace_s must be at least 60 here" in ended.err
+    assert "--grace must be at least 60 here" in ended.err
 
 
 def test_probe_tells_each_answer(ssshelf: Run) -> None:
