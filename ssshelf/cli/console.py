@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import re
@@ -109,9 +110,9 @@ class Console:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             msg = f"{question}: nobody is there to ask; give --yes"
             raise Refused(msg)
-        sys.stderr.write(f"{printable(question)}? [y/N] ")
-        sys.stderr.flush()
         with _interruptible():
+            sys.stderr.write(f"{printable(question)}? [y/N] ")
+            sys.stderr.flush()
             answer = sys.stdin.readline()
         if answer.strip().lower() not in ("y", "yes"):
             msg = "nothing was done"
@@ -193,6 +194,9 @@ def _interruptible() -> Iterator[None]:
     """Let Ctrl-C end a wait for the keyboard; the event loop would wait for the answer first."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # it came just before
+            raise asyncio.CancelledError
         yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ssshelf import CManager, Collection, DictItems
+from ssshelf.cli.console import Console
 from ssshelf.storages.sqlite import SQLiteStorage
 from tests.cli.shop import NOON, shelf_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Run
@@ -262,6 +263,18 @@ def test_ctrl_c_ends_a_wait_for_a_document() -> None:
         _, err = process.communicate()
 
     assert (process.returncode, err) == (130, b"ssshelf: interrupted: nothing is half done\n")
+
+
+async def interrupted_before(wait: Callable[[], object]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()  # what the event loop does at Ctrl-C
+    wait()
+
+
+def test_ctrl_c_just_before_a_wait_for_the_keyboard_is_not_lost() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupted_before(lambda: Console().read("-")))
 
 
 def wait_until_it_reads(pid: int) -> None:
