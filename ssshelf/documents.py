@@ -23,7 +23,7 @@ from ssshelf.pages import Page
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Storage, check_limit
 
-__all__ = ["Document", "Documents", "collection_names", "manager_names"]
+__all__ = ["Document", "Documents", "collection_names", "manager_names", "text_part"]
 
 _LEAST_INDEX_PARTS = 2
 
@@ -58,7 +58,7 @@ class _DocumentItems(IManager[Document]):
 class _DocumentReader(Reader[Document]):
     def revive(self, key: Key, stored: Stored) -> Document:
         header = stored.header
-        pk = _text_part(self.committer.layout.pk_of(key))
+        pk = text_part(self.committer.layout.pk_of(key))
         if pk is None:
             raise CorruptionError(key, "its name is not that of an item")
         return Document(pk, stored.body, header.content_type, frozenset(header.entries), frozenset(header.claims))
@@ -162,12 +162,12 @@ async def _names_below(storage: Storage, prefix: Key) -> AsyncIterator[str]:
         for row in scan.rows:
             text = row.key.text[len(prefix.below) :].partition("!/")[0] + "!"
             after = after and f"{prefix.below}{text}0"  # "0" follows "/", so this is behind everything below
-            if (name := _text_part(text)) is not None:
+            if (name := text_part(text)) is not None:
                 yield name
 
 
-def _text_part(text: str) -> str | None:
-    """Return the only part of a k1 text, if it is a text; something else may have written it."""
+def text_part(text: str) -> str | None:
+    """Return the only part of a k1 text without its last slash, if it is a text; else something else has written it."""
     try:
         (part,) = decode(f"{text}/")
     except ValueError:

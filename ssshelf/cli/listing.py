@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.commit import Committer
+from ssshelf.documents import text_part
 from ssshelf.envelope import Header, Stored
 from ssshelf.keys import Key, Part, decode, encode
 from ssshelf.layout import EntryName, Layout
@@ -27,6 +28,7 @@ class ListedItem:
 
     Attributes:
         key: Under which it is stored.
+        pk: The primary key; ``None`` when something else wrote the entry.
         modified: When it was written, by the store's clock.
         header: What the commit protocol knows of it; ``None`` if it cannot be read.
         size_bytes: Of the document.
@@ -34,19 +36,11 @@ class ListedItem:
     """
 
     key: Key
+    pk: str | None
     modified: dt.datetime | None
     header: Header | None
     size_bytes: int | None = None
     reason: str = ""
-
-    @property
-    def pk(self) -> str | None:
-        """The primary key; ``None`` when something else wrote the entry."""
-        try:
-            _, _, pk = self.key.parts
-        except ValueError:
-            return None
-        return pk if isinstance(pk, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +90,12 @@ async def items(
 
     async def look(row: Row) -> ListedItem | None:
         stored = (await find_item(committer, row)).stored
+        if stored is None or (isinstance(stored, Stored) and not stored.header.live):
+            return None
+        pk = text_part(layout.pk_of(row.key))
         if isinstance(stored, Stored):
-            listed = ListedItem(row.key, row.modified, stored.header, len(stored.body))
-            return listed if stored.header.live else None
-        return None if stored is None else ListedItem(row.key, row.modified, None, reason=stored.reason)
+            return ListedItem(row.key, pk, row.modified, stored.header, len(stored.body))
+        return ListedItem(row.key, pk, row.modified, None, reason=stored.reason)
 
     begin = None if after is None else layout.item(after).text
     async for scan in scans(storage, layout.items, begin, limit):

@@ -14,7 +14,8 @@ from ssshelf.cli.console import Console
 from ssshelf.cli.failures import Exit, Refused
 from ssshelf.cli.listing import scans
 from ssshelf.cli.session import Session
-from ssshelf.keys import Key, decode
+from ssshelf.documents import text_part
+from ssshelf.keys import Key
 from ssshelf.maintenance import Progress
 from ssshelf.storages.base import Row
 
@@ -90,19 +91,11 @@ class _Statistics:
 
 def _total(kind: str, manager: str, collection: str) -> _Total:
     """Return an empty total of what is stored under names that begin so."""
-    names = [_text(part) for part in (manager, collection) if part]
+    names = [text_part(part.removesuffix("!") + "!") for part in (manager, collection) if part]
     if kind not in _KINDS or not names or None in names:
         return _Total("", "other", "")
     name, *rest = names
     return _Total(name or "", _KINDS[kind], "".join(filter(None, rest)))
-
-
-def _text(part: str) -> str | None:
-    try:
-        (text,) = decode(part.removesuffix("!") + "!/")
-    except ValueError:
-        return None
-    return text if isinstance(text, str) else None
 
 
 def _class_of(size_bytes: int) -> int:
