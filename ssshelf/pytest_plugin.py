@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,27 +51,26 @@ def _ssshelf_moto() -> Iterator[str]:
 
 
 @pytest.fixture
-def ssshelf_s3(_ssshelf_moto: str) -> Callable[[], S3Storage]:
-    """Makes an ``S3Storage`` in a new bucket of a moto server; needs ``ssshelf[testing]``.
+def ssshelf_s3(_ssshelf_moto: str) -> Callable[[], AbstractAsyncContextManager[S3Storage]]:
+    """Opens an ``S3Storage`` in a new bucket of a moto server; needs ``ssshelf[testing]``.
 
     Use it as ``async with ssshelf_s3() as storage``. The server runs from its first use to the end of the test run.
     """
     from ssshelf.storages._s3_trust import AS_DOCUMENTED  # noqa: PLC0415
     from ssshelf.storages.s3 import S3Storage  # noqa: PLC0415
 
-    def make() -> S3Storage:
-        bucket = f"ssshelf-{uuid.uuid4().hex}"
-        create = urllib.request.Request(f"{_ssshelf_moto}/{bucket}", method="PUT")  # noqa: S310  the server started above
-        urllib.request.urlopen(create).close()  # noqa: S310
-        storage = S3Storage(
-            bucket,
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[S3Storage]:
+        async with S3Storage(
+            f"ssshelf-{uuid.uuid4().hex}",
             endpoint_url=_ssshelf_moto,
             region_name="us-east-1",
             addressing_style="path",
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106  moto accepts any
-        )
-        storage._trust.learn(AS_DOCUMENTED)  # moto stands for AWS, which is not probed
-        return storage
+        ) as storage:
+            await (await storage._client()).create_bucket(Bucket=storage.bucket)
+            storage._trust.learn(AS_DOCUMENTED)  # moto stands for AWS, which is not probed
+            yield storage
 
-    return make
+    return opened

@@ -25,10 +25,14 @@ class Notes(CManager):
 """
 
 
-def run(pytester: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
+def run(pytester: pytest.Pytester, tests: str) -> pytest.RunResult:
+    write(pytester, tests)
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+
+
+def write(pytester: pytest.Pytester, tests: str) -> None:
     pytester.makeini(INI)
     pytester.makepyfile(notes=SHELF, test_it="from notes import Notes\n" + textwrap.dedent(tests))
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist", *options)
 
 
 def test_each_test_has_a_storage_of_its_own(pytester: pytest.Pytester) -> None:
@@ -106,7 +110,7 @@ def test_without_the_extra_a_test_of_s3_says_what_to_install(pytester: pytest.Py
 
 
 def test_a_run_that_uses_no_fixture_loads_no_storage(pytester: pytest.Pytester) -> None:
-    result = run(
+    write(
         pytester,
         """
         import sys
@@ -115,6 +119,8 @@ def test_a_run_that_uses_no_fixture_loads_no_storage(pytester: pytest.Pytester) 
             assert not {"ssshelf.storages.memory", "ssshelf.storages.s3", "moto"} & sys.modules.keys()
         """,
     )
+
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
 
     result.assert_outcomes(passed=1)
 
