@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers simulate reliability install format lint types layers unit examples bench changelog clean
+.PHONY: help demo test test-servers simulate reliability install format lint types layers unit documents bench changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -15,8 +15,7 @@ help:  ## Show this help
 demo: install  ## Show what the library does, on an embedded database
 	$(BIN)/python examples/installed_packages.py
 
-test: lint types layers  ## Run everything CI runs; README, docs and examples are tests, too
-	$(PYTEST) --ignore tests/simulation --cov
+test: lint types layers unit documents  ## Run everything CI runs; README, docs and examples are tests, too
 	$(PYTEST) tests/simulation
 
 test-servers: install  ## Run the tests that need a real S3: installs and starts Ceph 20, Ceph 16, s3rver (root on Debian)
@@ -55,11 +54,11 @@ types: install  ## Check types
 layers: install  ## Check who imports whom
 	$(BIN)/lint-imports
 
-unit: install  ## Run the tests of the library, with coverage
-	$(PYTEST) tests --ignore tests/simulation --cov
+unit: install  ## Run the tests of the library and of the examples, with coverage
+	$(PYTEST) tests examples --ignore tests/simulation --cov
 
-examples: install  ## Run README, docs, docstrings and examples as tests
-	$(BIN)/python -m pytest README.rst docs examples ssshelf
+documents: install  ## Run README, docs and docstrings as tests; an example goes on where the one before it ended
+	$(BIN)/python -m pytest README.rst docs ssshelf
 
 bench: install  ## Measure
 	$(BIN)/python -m benchmarks

@@ -160,9 +160,11 @@ async def _names_below(storage: Storage, prefix: Key) -> AsyncIterator[str]:
         scan = await storage.scan(prefix, after=after or None, limit=1)
         after = scan.after
         for row in scan.rows:
-            text = row.key.text[len(prefix.below) :].partition("!/")[0] + "!"
-            after = after and f"{prefix.below}{text}0"  # "0" follows "/", so this is behind everything below
-            if (name := text_part(text)) is not None:
+            text, end, _ = row.key.text[len(prefix.below) :].partition("!/")
+            if not end:  # something else wrote it
+                continue
+            after = after and f"{prefix.below}{text}!0"  # "0" follows "/", so this is behind everything below
+            if (name := text_part(f"{text}!")) is not None:
                 yield name
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from ssshelf.testing.servers import free_ports, moto_server, served
 from tests.storages import SHELVES, open_named
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator
 
     from ssshelf.storages.base import Storage
 
@@ -56,22 +54,21 @@ def blockbuster() -> Iterator[BlockBuster]:
         for function in guard.functions.values():  # a test that takes too long shall say so
             function.can_block_in("pytest_timeout.py", "timeout_sigalrm")
             function.can_block_in("coverage/collector.py", "lock_data")
+            function.can_block_in("ssshelf/testing/servers.py", {"moto_server", "served"})
         yield guard
 
 
 @pytest.fixture(scope="session")
-def moto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def moto_url() -> Iterator[str]:
     """Yield the URL of moto: a quick S3 that is no reference for races, sizes and credentials."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]
-    with _served(command, tmp_path_factory.mktemp("moto")) as url:
+    with moto_server() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def s3rver_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of s3rver, which ignores every condition."""
-    directory = tmp_path_factory.mktemp("s3rver")
-    with _served([SERVERS / "s3rver.sh", "run", directory], directory) as url:
+    with served([SERVERS / "s3rver.sh", "run", tmp_path_factory.mktemp("s3rver")]) as url:
         yield url
 
 
@@ -95,42 +92,12 @@ def ceph16_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @contextlib.contextmanager
 def _ceph(version: str, directory: Path) -> Iterator[str]:
     script, environment = SERVERS / "ceph.sh", {**os.environ, "CEPH_VERSION": version}
-    port, monitor_port = _free_ports(2)
+    port, monitor_port = free_ports(2)
     subprocess.run([script, "up", directory, str(port), str(monitor_port)], check=True, env=environment)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         subprocess.run([script, "down", directory], check=True, env=environment)
-
-
-@contextlib.contextmanager
-def _served(command: Sequence[str | Path], directory: Path) -> Iterator[str]:
-    """Run a server whose command ends in the port."""
-    (port,) = _free_ports(1)
-    log = directory / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen([*command, str(port)], stdout=output, stderr=subprocess.STDOUT)
-        try:
-            _wait_for(server, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
-
-
-def _wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"the server did not start:\n{log.read_text()}")
 
 
 @pytest.fixture(params=SHELVES)
