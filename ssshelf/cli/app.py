@@ -26,6 +26,22 @@ _COMMANDS: dict[str, Sequence[Command]] = {
     "Maintain": (verify, sweep, reindex, probe, bench),
 }
 
+_EXITS = "\n".join(f"  {code:3}  {code.meaning}" for code in Exit)
+_HELP = f"""Look into a shelf, change it and keep it in order: a bucket, an SQLite file.
+
+What is stored says enough, so the program that made it is not needed. Each
+command has examples in its --help.
+
+Examples:
+  export SSSHELF_URL='s3://bucket/prefix?region=eu-west-1'
+  ssshelf ls
+  ssshelf get bookmarks pep-3156
+  ssshelf verify || echo something is wrong
+
+Exit codes:
+{_EXITS}
+"""
+
 app = typer.Typer(
     name="ssshelf",
     no_args_is_help=True,
@@ -64,7 +80,7 @@ def _version(asked: bool) -> None:  # noqa: FBT001  typer calls it
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def _before(
     ctx: typer.Context,
     *,
@@ -75,7 +91,7 @@ def _before(
         bool, typer.Option("--version", metavar="", is_eager=True, callback=_version, help="Show the version.")
     ] = False,
 ) -> None:
-    """Look into a shelf, change it and keep it in order: a bucket, an SQLite file."""
+    """Remember what stands before the command."""
     ctx.obj = Options(url, as_json, debug)
 
 

@@ -28,8 +28,8 @@ def _path(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _names(ctx: typer.Context, path: list[str], incomplete: str) -> list[str]:
     """Return the names that may follow ``path`` and begin with ``incomplete``; none if the store does not tell."""
-    before = ctx.parent.obj if ctx.parent is not None and isinstance(ctx.parent.obj, Options) else Options()
-    session = Session(Options(url=ctx.params.get("url")).over(before))
+    before = ctx.parent.params if ctx.parent is not None else {}
+    session = Session(Options(url=ctx.params.get("url") or before.get("url")))
 
     async def ask() -> list[str]:
         async with asyncio.timeout(_PATIENCE_S), session.storage() as storage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ssshelf.errors import (
     CommitUnknownError,
@@ -20,36 +21,40 @@ from ssshelf.errors import (
     UnsupportedError,
 )
 
+if TYPE_CHECKING:
+    from typing import Self
+
 __all__ = ["Exit", "Failure", "Refused", "failure_of"]
 
 
 class Exit(enum.IntEnum):
-    """What the process ends with."""
+    """What the process ends with, and what that means.
 
-    OK = 0
-    """Done."""
-    NO = 1
-    """The answer is no: it is not there, something was found, somebody said no."""
-    USAGE = 2
-    """The command line, a URL or a setting is wrong, or an extra is missing."""
-    CONFLICT = 3
-    """Somebody was faster, or it exists already; nothing was written."""
-    UNAVAILABLE = 4
-    """The store did not answer, or not what became of a write; the same again may succeed."""
-    DENIED = 5
-    """The credentials are wrong, or do not allow it."""
-    NO_STORE = 6
-    """There is no such bucket or file."""
-    CORRUPT = 7
-    """What is stored cannot be read."""
-    UNSUPPORTED = 8
-    """The store cannot do that."""
-    BUG = 70
-    """Nobody has thought of that."""
-    INTERRUPTED = 130
-    """Ctrl-C."""
-    BROKEN_PIPE = 141
-    """Who read the output has had enough."""
+    Attributes:
+        meaning: In words.
+    """
+
+    meaning: str
+
+    OK = 0, "done"
+    NO = 1, "no: it is not there, something was found, you said no"
+    USAGE = 2, "the command line, the URL or a setting is wrong"
+    CONFLICT = 3, "somebody was faster, or it exists already; nothing was written"
+    UNAVAILABLE = 4, "the store did not answer; the same again may succeed"
+    DENIED = 5, "the credentials are wrong, or do not allow it"
+    NO_STORE = 6, "there is no such bucket or file"
+    CORRUPT = 7, "what is stored cannot be read"
+    UNSUPPORTED = 8, "the store cannot do that"
+    BUG = 70, "a bug"
+    INTERRUPTED = 130, "Ctrl-C; it says how to go on"
+    BROKEN_PIPE = 141, "who read the output had enough of it"
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Return the member with this code."""
+        self = int.__new__(cls, code)
+        self._value_ = code
+        self.meaning = meaning
+        return self
 
 
 class Refused(Exception):  # noqa: N818  a command says no

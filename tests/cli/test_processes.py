@@ -5,17 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pty
 import random
-import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import termios
-from dataclasses import dataclass
-from fcntl import ioctl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,16 +18,16 @@ from ssshelf import CManager, Collection, DictItems
 from ssshelf.cli.console import Console
 from ssshelf.storages.sqlite import SQLiteStorage
 from tests.cli.shop import NOON, shelf_at
+from tests.terminal import Terminal, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.conftest import Run
 
 COMMAND = [sys.executable, "-m", "ssshelf"]
 MANY = 4000
-CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Notes(CManager[dict[str, str]]):
@@ -63,157 +57,13 @@ def many(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return path
 
 
-@dataclass
-class Terminal:
-    """A command on a terminal of its own."""
-
-    process: subprocess.Popen[bytes]
-    leader: int
-    seen: str = ""
-
-    def read(self) -> bool:
-        """Read what comes next; return whether anything did before the command ended."""
-        try:
-            data = os.read(self.leader, 65536)
-        except OSError:  # Linux says so when nobody has the other end open
-            return False
-        self.seen += data.decode()
-        return bool(data)
-
-    def wait_for(self, text: str) -> None:
-        while text not in self.seen:
-            assert self.read(), self.seen
-
-    def type(self, text: str) -> None:
-        os.write(self.leader, text.encode())
-
-    def ended(self) -> tuple[int, str]:
-        """Return the exit code and what is on the terminal, without what moves the cursor."""
-        while self.read():
-            pass
-        return self.process.wait(), CODES.sub("", self.seen.replace("\r\n", "\n"))
-
-
-@contextlib.contextmanager
-def terminal(*arguments: str, columns: int = 80) -> Iterator[Terminal]:
-    leader, follower = pty.openpty()
-    ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm"}
-    environment.pop("COLUMNS", None)
-    command = [*COMMAND, *arguments]
-
-    def lead() -> None:
-        os.setsid()
-        ioctl(0, termios.TIOCSCTTY, 0)
-
-    process = subprocess.Popen(
-        command,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env=environment,
-        preexec_fn=lead,  # noqa: PLW1509
-    )
-    os.close(follower)
-    try:
-        yield Terminal(process, leader)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(leader)
-
-
-def on_terminal(*arguments: str, columns: int = 80) -> tuple[int, str]:
-    with terminal(*arguments, columns=columns) as shown:
-        return shown.ended()
-
-
-LS = """\
-MANAGER  COLLECTIONS
-orders   by-day by-tag
-people   by-email
-"""
-LS_ORDERS = """\
-SIZE  MODIFIED              PRIMARY KEY
- 127  2024-05-01T12:00:00Z  'json:"-two\\nlines \\u001b[31m"'
- 109  2024-05-01T12:00:00Z  a1
-  99  2024-05-01T12:00:00Z  a2
-"""
-LS_BY_TAG = """\
-WRITTEN               PRIMARY KEY                      KEY
-2024-05-01T12:00:00Z  a1                               new number:1
-2024-05-01T12:00:00Z  a2                               new number:2.5
-2024-05-01T12:00:00Z  'json:"-two\\nlines \\u001b[31m"'  text:number:5 number:3
-2024-05-01T12:00:00Z  a1                               'two words' number:1
-2024-05-01T12:00:00Z  'json:"-two\\nlines \\u001b[31m"'  é number:3
-"""
-GET = """\
-{
-  "name": "Ada",
-  "email": "Ada@example.org"
-}
-"""
-
-
-@pytest.mark.usefixtures("shelf")
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [
-        (("ls",), LS),
-        (("ls", "orders"), LS_ORDERS),
-        (("ls", "orders", "by-tag"), LS_BY_TAG),
-        (("get", "people", "Ada"), GET),
-    ],
-)
-def test_what_a_person_sees(arguments: tuple[str, ...], shown: str) -> None:
-    assert on_terminal(*arguments) == (0, shown)
-
-
-@pytest.mark.usefixtures("shelf")
-def test_a_person_sees_how_much_there_is() -> None:
-    code, shown = on_terminal("stat")
-
-    table = shown[shown.index("MANAGER") :]
-    assert code == 0
-    assert table.splitlines()[1] == "orders   items    -                 3     1001   0.0000"
-    assert table.splitlines()[-1] == f"    1.0 KiB      4  {'█' * 40}"
-
-
-@pytest.mark.usefixtures("many")
-def test_a_terminal_gets_a_page_and_the_way_to_the_next() -> None:
-    code, shown = on_terminal("ls", "notes")
-
-    lines = shown.splitlines()
-    assert code == 0
-    assert len(lines) == 1 + 100 + 1
-    assert lines[-1] == "more follow: --all, or --after 'note 00099'"
-
-
-@pytest.mark.usefixtures("shelf")
-def test_a_document_that_is_no_text_is_kept_from_a_terminal(ssshelf: Run, tmp_path: Path) -> None:
-    (tmp_path / "picture").write_bytes(b"\xff\x1b[2J")
-    ssshelf("put", "pictures", "one", str(tmp_path / "picture"), "--type", "image/x")
-
-    code, shown = on_terminal("get", "pictures", "one")
-
-    assert (code, "\x1b" in shown) == (2, False)
-    assert "the document is no text but 5 bytes, image/x: send them to a file, or give --json" in shown
-
-
-@pytest.mark.usefixtures("shelf")
-def test_a_terminal_obeys_nothing_that_a_store_holds(ssshelf: Run, tmp_path: Path) -> None:
-    (tmp_path / "bell").write_bytes("a\x07b\x9b31mc\u202ed".encode())
-    ssshelf("put", "notes", "one", str(tmp_path / "bell"), "--type", "text/plain")
-
-    with terminal("get", "notes", "one") as shown:
-        code, _ = shown.ended()
-
-    assert (code, shown.seen) == (0, "a\\u0007b\\u009b31mc\\u202ed\r\n")
+def on_terminal(*arguments: str) -> contextlib.AbstractContextManager[Terminal]:
+    return terminal([*COMMAND, *arguments])
 
 
 @pytest.mark.usefixtures("many")
 def test_progress_is_shown_on_a_terminal_and_gone_in_the_end() -> None:
-    with terminal("verify") as shown:
+    with on_terminal("verify") as shown:
         code, _ = shown.ended()
 
     assert code == 0
@@ -233,7 +83,7 @@ def test_no_progress_is_shown_elsewhere() -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("yes", 0), ("n", 1), ("", 1), ("\x04", 1)])
 def test_a_person_is_asked(ssshelf: Run, shelf: Path, answer: str, code: int) -> None:
-    with terminal("rm", "orders", "a1") as shown:
+    with on_terminal("rm", "orders", "a1") as shown:
         shown.wait_for(f"Remove item a1 of orders from sqlite:///{shelf}? [y/N] ")
         shown.type(f"{answer}\n" if answer != "\x04" else answer)
         ended, _ = shown.ended()
@@ -244,7 +94,7 @@ def test_a_person_is_asked(ssshelf: Run, shelf: Path, answer: str, code: int) ->
 
 @pytest.mark.usefixtures("shelf")
 def test_ctrl_c_answers_a_question_too(ssshelf: Run) -> None:
-    with terminal("sweep") as shown:
+    with on_terminal("sweep") as shown:
         shown.wait_for("[y/N] ")
         shown.type("\x03")
         code, text = shown.ended()
@@ -298,7 +148,7 @@ async def removed_and_rest(path: Path) -> tuple[int, bool]:
 def test_ctrl_c_at_any_moment_leaves_items_whole(many: Path, seed: int) -> None:
     dice = random.Random(seed)
     pks = [f"note {number:05}" for number in range(MANY)]
-    with terminal("rm", "--yes", "notes", *pks) as shown:
+    with on_terminal("rm", "--yes", "notes", *pks) as shown:
         shown.wait_for("removing: items")
         for _ in range(dice.randrange(4)):
             shown.read()
@@ -316,7 +166,7 @@ def test_ctrl_c_at_any_moment_leaves_items_whole(many: Path, seed: int) -> None:
 def test_a_bench_that_is_interrupted_leaves_nothing(ssshelf: Run, seed: int) -> None:
     dice = random.Random(seed)
     before = ssshelf("stat", "--json").json
-    with terminal("bench", "--requests", "100000") as shown:
+    with on_terminal("bench", "--requests", "100000") as shown:
         shown.wait_for("measuring: put")
         for _ in range(dice.randrange(6)):
             shown.read()
