@@ -10,6 +10,7 @@ import datetime as dt
 import decimal
 import functools
 import math
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -104,6 +105,7 @@ def _escapes() -> list[str]:
 
 _ESCAPE = _escapes()
 _UNESCAPE = {escape: byte for byte, escape in enumerate(_ESCAPE)}
+_UNESCAPED = re.compile("[0-9A-Za-z-]+")
 _ESCAPE_WIDTH = {"(": 3, "=": 3, "~": 3, ".": 2, "_": 2}
 _TRANSLATE = str.maketrans({chr(byte): escape for byte, escape in enumerate(_ESCAPE[:128])})
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
@@ -243,6 +245,8 @@ def segmented(encoded: str) -> str:
 
 
 def _decode_str(text: str) -> str:
+    if _UNESCAPED.fullmatch(text):
+        return text
     if text == "(":
         return ""
     data, i = bytearray(), 0

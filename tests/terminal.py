@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Terminal", "seen_on", "terminal", "window"]
 
-_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CODES = re.compile(
+    r"[^\n]*\n(\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K"  # a line that was gone back to and erased
+    r"|[^\n]*\x1b\[2K"  # what stood in a line before it was erased
+    r"|\x1b\[[0-9;?]*[A-Za-z]"
+)
 
 
 @dataclass
@@ -45,7 +49,7 @@ class Terminal:
         os.write(self.leader, text.encode())
 
     def ended(self) -> tuple[int, str]:
-        """Return the exit code and what is on the terminal, without what moves the cursor."""
+        """Return the exit code and what is on the terminal, without what was erased again."""
         while self.read():
             pass
         return self.process.wait(), _plain(self.seen)
@@ -86,7 +90,7 @@ def window(follower: int, columns: int) -> None:
 
 
 def seen_on(leader: int) -> str:
-    """Return all that comes out of a terminal until nobody has it any more, without what moves the cursor."""
+    """Return all that comes out of a terminal until nobody has it any more, without what was erased again."""
     seen = b""
     while data := _next(leader):
         seen += data

@@ -51,13 +51,20 @@ class ListedEntry:
         parts: The key, without the collection.
         pk: The primary key of the item that it points to.
         modified: When it was written.
-        cursor: Continues behind it.
+        position: Where it is in its listing.
+        window: The listing.
     """
 
     parts: tuple[Part, ...]
     pk: str
     modified: dt.datetime | None
-    cursor: str
+    position: str
+    window: Window
+
+    @property
+    def cursor(self) -> str:
+        """What continues behind it."""
+        return self.window.cursor(self.position)
 
 
 async def scans(
@@ -165,4 +172,4 @@ def _entry(name: EntryName, row: Row, window: Window) -> list[ListedEntry]:
         (pk,) = decode(f"{name.pk}/")
     except ValueError:
         return []
-    return [ListedEntry(tuple(parts), str(pk), row.modified, window.cursor(name.position))]
+    return [ListedEntry(tuple(parts), str(pk), row.modified, name.position, window)]

@@ -103,9 +103,7 @@ ITEMS BELOW  ITEMS
 
 @pytest.mark.usefixtures("shelf")
 def test_how_much_there_is(show: Show) -> None:
-    code, shown = show("stat")
-
-    assert (code, shown[shown.index("MANAGER") :]) == (0, STAT)
+    assert show("stat") == (0, STAT)
 
 
 @pytest.mark.usefixtures("shelf")
@@ -122,7 +120,7 @@ def test_a_page_and_the_way_to_the_next(show: Show) -> None:
 def test_a_bench_is_drawn_as_bars(show: Show) -> None:
     code, shown = show("bench", "--requests", "3")
 
-    lines = shown[shown.index("REQUEST") :].splitlines()
+    lines = shown.splitlines()
     longest = max(line.count("█") + line.count("▓") + line.count("░") for line in lines[1:-1])
     assert code == 0
     assert lines[0].split() == ["REQUEST", "P50", "MS", "P90", "MS", "P99", "MS", "MAX", "MS", "PER", "SECOND"]
@@ -151,11 +149,9 @@ def test_a_terminal_obeys_nothing_that_a_store_holds(ssshelf: Run, show: Show, t
 
 @pytest.mark.usefixtures("shelf")
 def test_progress_is_gone_in_the_end(show: Show) -> None:
-    code, shown = show("verify", "orders")
+    summary = "orders: clean; items 3, entries 8, unique values 0, removed items 0\n"
 
-    assert code == 0
-    assert "verifying orders: items" in shown
-    assert shown.splitlines()[-1] == "orders: clean; items 3, entries 8, unique values 0, removed items 0"
+    assert show("verify", "orders") == (0, summary)
 
 
 @pytest.mark.usefixtures("shelf")
