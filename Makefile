@@ -4,13 +4,17 @@ SEEDS ?= 20000
 FIRST ?= 0
 # The stamp names the interpreter, so that another PYTHON makes another environment.
 INSTALLED := .venv/.installed-$(notdir $(PYTHON))
+EXAMPLE := examples/url_shortener
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-servers simulate reliability install format lint types layers unit documents bench changelog clean
+.PHONY: help run demo test test-servers simulate reliability install format lint types layers unit documents bench changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
+
+run:  ## Serve the worked example, a URL shortener, on http://127.0.0.1:8000
+	$(MAKE) -C $(EXAMPLE) run
 
 demo: install  ## Show what the library does, on an embedded database
 	$(BIN)/python examples/installed_packages.py
@@ -35,9 +39,9 @@ reliability: install  ## Prove it all and write docs/reliability.rst: SEEDS=… 
 
 install: $(INSTALLED)  ## Make .venv, with the library and its tools
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml $(EXAMPLE)/requirements.txt
 	@tools/venv.sh $(PYTHON) $@
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --requirement $(EXAMPLE)/requirements.txt
 	@touch $@
 
 format: install  ## Format the code, and mend what can be mended

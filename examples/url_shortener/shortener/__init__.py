@@ -1,0 +1,1 @@
+"""A URL shortener on a bucket: the worked example of ssshelf."""
