@@ -12,7 +12,7 @@ from .web import short_url, shorten, shortener_of
 
 NO_SUCH_LINK = "There is no such link, or it has ended."
 
-router = APIRouter()
+router = APIRouter(tags=["links"])
 
 
 def _problems(**described: str) -> dict[int | str, dict[str, Any]]:

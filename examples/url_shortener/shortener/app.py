@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
@@ -38,7 +39,8 @@ def create_app(shortener: Shortener | None = None, base_url: str | None = None) 
 
     app = FastAPI(
         title="Shortener",
-        description=__doc__,
+        description="Make short links, and follow them.",
+        version=version("ssshelf"),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

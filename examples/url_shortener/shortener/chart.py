@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-WIDTH, HEIGHT = 720, 220
-LEFT, TOP, BOTTOM = 44, 12, 26
+WIDTH, HEIGHT = 600, 230
+TOP, BOTTOM = 24, 30
 GAP = 0.3
 """The part of a bar's room that stays empty."""
 
@@ -30,18 +30,17 @@ class Chart:
     lines: list[tuple[int, float]]
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = LEFT
     base: int = HEIGHT - BOTTOM
 
 
 def chart_of(counts: Sequence[tuple[date, int]]) -> Chart:
     """Return the chart of ``counts``, which are one for each day."""
     top = round_up(max(count for _, count in counts))
-    room, scale = (WIDTH - LEFT) / len(counts), (HEIGHT - TOP - BOTTOM) / top
+    room, scale = WIDTH / len(counts), (HEIGHT - TOP - BOTTOM) / top
     bars = []
     for position, (day, count) in enumerate(counts):
         height = round(count * scale, 1)
-        x, y = round(LEFT + (position + GAP / 2) * room, 1), round(HEIGHT - BOTTOM - height, 1)
+        x, y = round((position + GAP / 2) * room, 1), round(HEIGHT - BOTTOM - height, 1)
         bars.append(Bar(day, count, x, y, round(room * (1 - GAP), 1), height))
     lines = [(count, round(HEIGHT - BOTTOM - count * scale, 1)) for count in (0, top // 2, top)]
     return Chart(bars, lines)
