@@ -6,10 +6,10 @@ FIRST ?= 0
 INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 EXAMPLE := examples/url_shortener
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
-BROWSER := $(PYTEST) -m browser $(EXAMPLE)
+TEST_EXAMPLE := $(PYTEST) -m "browser or pypi" $(EXAMPLE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-browser test-servers simulate reliability install format lint types layers unit documents bench changelog clean
+.PHONY: help run demo test test-example test-servers simulate reliability install format lint types layers unit documents bench changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -22,12 +22,12 @@ demo: install  ## Show what the library does, on an embedded database
 
 test: lint types layers unit documents  ## Run everything CI runs; README, docs and examples are tests, too
 	$(PYTEST) tests/simulation
-	@if command -v chromium >/dev/null; then echo '$(BROWSER)' && $(BROWSER); \
-		else echo 'The tests in a browser were not run, since there is no chromium: make test-browser'; fi
+	@if command -v chromium >/dev/null; then $(TEST_EXAMPLE); \
+		else echo 'The example was not tried in a browser, since there is no chromium: make test-example'; fi
 
-test-browser: install  ## Run the tests in a browser: installs Debian's Chromium (root on Debian)
+test-example: install  ## Try the example in a browser and as Heroku installs it: installs Chromium (root on Debian)
 	tools/chromium.sh
-	$(BROWSER)
+	$(TEST_EXAMPLE)
 
 test-servers: install  ## Run the tests that need a real S3: installs and starts Ceph 20, Ceph 16, s3rver (root on Debian)
 	tests/servers/install.sh

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +16,10 @@ from examples.url_shortener.shortener.models import ClickCounts, Links
 from examples.url_shortener.shortener.service import utc_now
 from ssshelf import SQLiteStorage
 from ssshelf.storages.base import Storage
-from tests.conftest import free_ports, wait_for
 from tests.storages import BUCKET, s3_storage
 
-HOME = Path(__file__).parent.parent
-COMMAND = (HOME / "Procfile").read_text(encoding="utf-8").removeprefix("web: ").strip()
+from .program import Server, served
+
 TARGET = "https://example.org/"
 
 
@@ -53,36 +48,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     async with s3_storage(endpoint) as storage:
         options = f"region=us-east-1&addressing_style=path&endpoint_url={endpoint}"
         yield Store(f"s3://{BUCKET}/{storage.prefix}?{options}", storage)
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-
-    def end(self) -> bool:
-        """Have it end as Heroku does, and return whether it did so in order."""
-        self.process.terminate()
-        # Once all is saved, uvicorn ends by the signal that it got.
-        return self.process.wait(20) == -signal.SIGTERM and "Traceback" not in self.log.read_text()
-
-
-@contextlib.contextmanager
-def served(url: str, log: Path) -> Iterator[Server]:
-    (port,) = free_ports(1)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PORT": str(port), "SSSHELF_URL": url}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {COMMAND}"], cwd=HOME, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            wait_for(process, port, log)
-            yield Server(process, f"http://127.0.0.1:{port}", log)
-        finally:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture
