@@ -1,8 +1,8 @@
 """Measures the shortener on this machine; ``make load`` runs it. Needs wrk.
 
-Redirects: wrk asks for 1,000 links in turn over 64 connections; of the shortener on SQLite, of one whose storage takes
-20 ms longer for each request, and of a bare FastAPI route that answers with the same redirects. Each is one process, served
-in the same way; they take turns, and the figures are medians of the rounds.
+Redirects: wrk asks for 1,000 links in turn over 64 connections: a bare FastAPI route that answers with the same
+redirects, the shortener on SQLite, and one whose storage takes 20 ms longer for each request. Each is one process,
+served in the same way; they take turns, and the figures are medians of the rounds.
 
 Shortenings: 64 connections make 10,000 links; then what is stored is compared with what was answered.
 """
@@ -16,9 +16,9 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -33,6 +33,7 @@ from ssshelf.storages.faulty import FaultyStorage
 
 CONNECTIONS = 64
 LINKS = 1_000
+KNOWN = {f"n{n}" for n in range(LINKS)}
 LATENCY_S = 0.02
 TARGET = "https://www.python.org/dev/peps/"
 SCRIPT = Path(__file__).with_suffix(".lua")
@@ -52,29 +53,18 @@ def distant() -> FastAPI:
     return create_app(Shortener(FaultyStorage(open_storage(), lambda _: LATENCY_S)))
 
 
-APPS = {"bare FastAPI": "load:bare", "shortener": APP, "storage 20 ms away": "load:distant"}
-
-
-@contextlib.contextmanager
-def running(directory: Path) -> Iterator[dict[str, Server]]:
-    """Run each application, on a storage of its own that has the links."""
-    with contextlib.ExitStack() as stack:
-        servers = {}
-        for number, (name, app) in enumerate(APPS.items()):
-            url = f"sqlite:///{directory / f'{number}.db'}"
-            asyncio.run(make_links(url))
-            servers[name] = stack.enter_context(served(url, directory / f"{number}.log", app=app))
-        yield servers
+BARE, OURS, DISTANT = "bare FastAPI", "shortener", "storage 20 ms away"
+APPS = {BARE: "load:bare", OURS: APP, DISTANT: "load:distant"}
 
 
 async def make_links(url: str) -> None:
     async with open_storage(url) as storage:
-        await Links(storage).add_items(Link(f"n{n}", f"{TARGET}n{n}", utc_now()) for n in range(LINKS))
+        await Links(storage).add_items(Link(slug, f"{TARGET}{slug}", utc_now()) for slug in KNOWN)
 
 
 def redirects(server: Server, seconds: int) -> dict[str, float]:
     """Return what wrk measures: rate, p50_ms, p99_ms, errors."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", SCRIPT, server.url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT), server.url]
     said = subprocess.run(command, env={**os.environ, "LINKS": str(LINKS)}, capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(said.stdout.splitlines()[-1])
     return measured
@@ -113,32 +103,39 @@ async def compare(url: str, made: dict[str, str], count: int) -> str:
     return f"{count} made, {len(stored)} stored, {len(lost)} lost, {doubled} doubled, {len(wrong)} wrong; {clean}"
 
 
-KNOWN = {f"n{n}" for n in range(LINKS)}
-
-
 def show(name: str, measured: dict[str, float]) -> None:
-    print(f"{name:22}{measured['rate']:10,.0f} /s   p50 {measured['p50_ms']:7.2f} ms   p99 {measured['p99_ms']:7.2f} ms")
+    rate, p50, p99 = (measured[key] for key in ("rate", "p50_ms", "p99_ms"))
+    print(f"{name:22}{rate:10,.0f} /s   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms")
+
+
+def measure_redirects(servers: dict[str, Server], rounds: int, seconds: int) -> None:
+    print(f"Redirects: {CONNECTIONS} connections, {LINKS} links, {rounds} rounds of {seconds} s, one process each")
+    found = [{name: redirects(server, seconds) for name, server in servers.items()} for _ in range(rounds)]
+    for name in servers:
+        show(name, {key: statistics.median(one[name][key] for one in found) for key in found[0][name]})
+        if any(one[name]["errors"] for one in found):
+            sys.exit(f"{name}: some requests failed")
+    ratios = [one[OURS]["rate"] / one[BARE]["rate"] for one in found]
+    print(f"{OURS} to {BARE}: {statistics.median(ratios):.0%}, from {min(ratios):.0%} to {max(ratios):.0%}")
+
+
+def measure_shortenings(servers: dict[str, Server], urls: dict[str, str], count: int) -> None:
+    print(f"\nShortenings: {CONNECTIONS} connections, {count} links")
+    for name in (OURS, DISTANT):
+        made, measured = asyncio.run(shortenings(servers[name], count))
+        show(name, measured)
+        print(f"  {asyncio.run(compare(urls[name], made, count))}")
 
 
 def main(rounds: int, seconds: int, count: int) -> None:
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as servers:
-        measured: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
-        for _ in range(rounds):
-            for name, server in servers.items():
-                measured[name].append(redirects(server, seconds))
-        print(f"Redirects: {CONNECTIONS} connections, {LINKS} links, {rounds} rounds of {seconds} s, one process each")
-        for name, found in measured.items():
-            show(name, {key: statistics.median(one[key] for one in found) for key in found[0]})
-            assert not any(one["errors"] for one in found), f"{name}: some requests failed"
-        ratios = [ours["rate"] / bare["rate"] for bare, ours in zip(measured["bare FastAPI"], measured["shortener"], strict=True)]
-        print(f"shortener to bare FastAPI: {statistics.median(ratios):.0%} ({min(ratios):.0%} to {max(ratios):.0%})")
-
-        print(f"\nShortenings: {CONNECTIONS} connections, {count} links")
-        for number, (name, server) in enumerate(servers.items()):
-            if name != "bare FastAPI":
-                made, found = asyncio.run(shortenings(server, count))
-                show(name, found)
-                print(f"  {asyncio.run(compare(f'sqlite:///{directory}/{number}.db', made, count))}")
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        urls = {name: f"sqlite:///{directory}/{name}.db" for name in APPS}
+        servers = {}
+        for name, app in APPS.items():
+            asyncio.run(make_links(urls[name]))
+            servers[name] = stack.enter_context(served(urls[name], Path(directory) / f"{name}.log", app=app))
+        measure_redirects(servers, rounds, seconds)
+        measure_shortenings(servers, urls, count)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ from .guards import Deadline, StrictHeaders
 from .service import Shortener
 from .web import HOME
 
-LARGEST_BODY_BYTES = 16 * 1024
-
 
 def create_app(shortener: Shortener | None = None, base_url: str | None = None) -> FastAPI:
     """Return the application.
@@ -45,15 +43,14 @@ def create_app(shortener: Shortener | None = None, base_url: str | None = None) 
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        max_body_size=LARGEST_BODY_BYTES,
     )
     app.state.shortener = shortener
     app.state.base_url = base_url and f"{base_url.rstrip('/')}/"
     app.add_middleware(Deadline)
     app.add_middleware(StrictHeaders)
     answers.install(app)
+    app.include_router(api.router)  # the first, since looking for a route takes longer than redirecting
+    app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=HOME / "static"))
     docs.install(app)
-    app.include_router(pages.router)
-    app.include_router(api.router)  # the last, since it takes any name for a slug
     return app

@@ -12,7 +12,7 @@ from ssshelf import ShelfError
 from .models import ClickCounts, Clicks
 from .slugs import new_slug
 
-SAVE_EVERY_S = 5.0
+SAVE_EVERY_S = 10.0
 """How often clicks are saved; a crash loses those since the last time."""
 MOST_COUNTED = 20_000
 """How many links are counted at a time; when all of them wait to be saved, clicks on further ones are dropped."""

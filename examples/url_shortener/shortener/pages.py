@@ -18,7 +18,7 @@ from .api import NO_SUCH_LINK
 from .chart import chart_of
 from .schemas import NewLink
 from .targets import host_of
-from .web import short_url, shorten, shortener_of, templates
+from .web import LARGEST_BODY_BYTES, short_url, shorten, shortener_of, templates
 
 DAYS = 30
 LIFETIMES = {"": "Never", "1": "In a day", "7": "In a week", "30": "In 30 days", "365": "In a year"}
@@ -39,7 +39,7 @@ async def show_links(
     return await _home(request, host=host.strip(), after=after)
 
 
-@router.post("/")
+@router.post("/", max_body_size=LARGEST_BODY_BYTES)
 async def make_a_link(request: Request, url: Text = "", slug: Text = "", days: Text = "") -> Response:
     """Make a link of what the form says, and go on to its page; or show the form again, with what is wrong."""
     filled = {"url": url, "slug": slug.strip(), "days": days}

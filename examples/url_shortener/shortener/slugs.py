@@ -12,6 +12,9 @@ PATTERN = rf"^[A-Za-z0-9_-]{{1,{MOST_CHARACTERS}}}$"
 RESERVED = frozenset({"admin", "api", "docs", "healthz", "links", "new", "redoc", "static"})
 """What the paths of the site itself begin with, and what they may come to begin with."""
 
+IN_PATHS = rf"(?!(?i:{'|'.join(sorted(RESERVED))})(?:/|$))[A-Za-z0-9_-]{{1,{MOST_CHARACTERS}}}"
+"""A slug that is not reserved, as a part of a path."""
+
 _is_slug = re.compile(PATTERN.strip("^$")).fullmatch
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 

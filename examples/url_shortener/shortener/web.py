@@ -15,6 +15,7 @@ from .service import Shortener
 from .targets import is_at
 
 HOME = Path(__file__).parent.parent
+LARGEST_BODY_BYTES = 16 * 1024
 templates = Jinja2Templates(
     env=Environment(
         loader=FileSystemLoader(HOME / "templates"),

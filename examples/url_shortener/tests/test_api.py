@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from examples.url_shortener.shortener.app import LARGEST_BODY_BYTES
 from examples.url_shortener.shortener.service import Shortener
 from examples.url_shortener.shortener.slugs import RESERVED
+from examples.url_shortener.shortener.web import LARGEST_BODY_BYTES
 from ssshelf.storages.faulty import Fault, FaultyStorage, Request
 
 from .conftest import Clock
