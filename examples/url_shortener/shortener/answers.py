@@ -17,6 +17,7 @@ from .web import templates
 RETRY_AFTER_S = 5
 
 UNAVAILABLE = "The storage does not answer just now. Please try again in a moment."
+TOO_SLOW = "This takes too long just now. Please try again in a moment."
 UNKNOWN = "The storage did not say whether the link was made. Please look for it in a moment, before you make it again."
 TAKEN = "This short name is taken."
 NO_SUCH_PAGE = "There is no such page here any more. Please begin with the first one."
@@ -45,7 +46,7 @@ def problem(request: Request, status: int, detail: str, headers: dict[str, str] 
 async def unavailable(request: Request, error: Exception) -> Response:
     """Return 503; what is wrong is for the operator's eyes."""
     _log.error("%s %s: %r", request.method, request.url.path, error)
-    detail = UNKNOWN if isinstance(error, CommitUnknownError) else UNAVAILABLE
+    detail = {CommitUnknownError: UNKNOWN, TimeoutError: TOO_SLOW}.get(type(error), UNAVAILABLE)
     return problem(request, 503, detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 

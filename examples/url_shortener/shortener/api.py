@@ -58,7 +58,9 @@ async def look_at_a_link(request: Request, slug: str) -> Response:
     "/new/",
     status_code=201,
     max_body_size=LARGEST_BODY_BYTES,
-    responses=_problems(_409="The slug is taken", _413="Too much was sent", _503="The storage does not answer"),
+    responses=_problems(
+        _400="This is no JSON", _409="The slug is taken", _413="Too much was sent", _503="The storage does not answer"
+    ),
 )
 async def make_a_link(request: Request, new: NewLink) -> ShortLink:
     """Make a link, and return its short address."""
@@ -66,6 +68,7 @@ async def make_a_link(request: Request, new: NewLink) -> ShortLink:
     return ShortLink(original_url=link.url, short_url=short_url(request, link))
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", include_in_schema=False)
 async def tell_that_it_runs(request: Request) -> dict[str, int]:
     """Tell that the process runs, and how the counting of clicks goes; asks nothing of the storage."""

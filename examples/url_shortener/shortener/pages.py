@@ -55,7 +55,9 @@ async def make_a_link(request: Request, url: Text = "", slug: Text = "", days: T
     return RedirectResponse(f"/links/{link.slug}/", 303)
 
 
+@router.head("/links/{slug}")
 @router.head("/links/{slug}/")
+@router.get("/links/{slug}")
 @router.get("/links/{slug}/")
 async def show_a_link(request: Request, slug: str) -> Response:
     """Show where a link leads, and its clicks by day."""

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from examples.url_shortener.shortener import guards
 from examples.url_shortener.shortener.service import Shortener
 from examples.url_shortener.shortener.slugs import RESERVED
 from examples.url_shortener.shortener.web import LARGEST_BODY_BYTES
@@ -229,7 +230,7 @@ async def test_the_interface_is_documented(client: httpx.AsyncClient) -> None:
 
     assert page.status_code == 200
     assert set(described) == {"/new/", "/{slug}/"}
-    assert set(described["/new/"]["post"]["responses"]) == {"201", "409", "413", "422", "503"}
+    assert set(described["/new/"]["post"]["responses"]) == {"201", "400", "409", "413", "422", "503"}
 
 
 @pytest.mark.parametrize("fault", [Fault.UNSENT, Fault.LOST])
@@ -273,6 +274,18 @@ async def test_who_has_to_find_out_whether_a_link_was_made_is_told_so(
 
     assert answer.status_code == 503
     assert "did not say whether" in answer.json()["detail"]
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(
+    client: httpx.AsyncClient, storage: FaultyStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "ANSWER_S", 0.01)
+    storage.plan = lambda _: Fault.HANG
+
+    answers = [await client.get(path, headers=PAGE) for path in ("/", "/peps/", "/links/peps/")]
+
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert ["takes too long" in answer.text for answer in answers] == [True, True, True]
 
 
 def is_commit(request: Request) -> bool:
