@@ -45,7 +45,7 @@ def problem(request: Request, status: int, detail: str, headers: dict[str, str] 
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """Return 503; what is wrong is for the operator's eyes."""
-    _log.error("%s %s: %r", request.method, request.url.path, error)
+    _log.error("%s %r: %r", request.method, request.url.path, error)
     detail = {CommitUnknownError: UNKNOWN, TimeoutError: TOO_SLOW}.get(type(error), UNAVAILABLE)
     return problem(request, 503, detail, {"Retry-After": str(RETRY_AFTER_S)})
 

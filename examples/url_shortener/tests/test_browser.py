@@ -124,14 +124,15 @@ async def opened(browser: Browser, site: str, *, said: int = 0, **options: Any) 
     assert wrong[said:] == []
 
 
-async def look(page: Page, name: str) -> None:
+async def look(page: Page, name: str = "") -> None:
     """Check what every page has to be, and take its picture if pictures are wanted."""
     size = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     width, room = await page.evaluate(size)
     assert width <= room, "a page must not scroll sideways"
     results = await Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
-    if directory := os.environ.get("SCREENSHOTS"):
+    directory = os.environ.get("SCREENSHOTS")
+    if name and directory:
         await page.screenshot(path=Path(directory) / f"{name}.png")
 
 
@@ -192,11 +193,15 @@ async def test_a_walk_from_the_form_to_the_chart(
 @pytest.mark.usefixtures("links")
 async def test_pages_are_accessible_and_fit(browser: Browser, site: str, view: str) -> None:
     options = VIEWS[view] if view in VIEWS else {"color_scheme": "dark", **VIEWS["desktop"]}
-    async with opened(browser, site, **options) as page:
+    async with opened(browser, site, said=1, **options) as page:
         await page.goto("/")
         await look(page, f"home-{view}")
         await page.goto("/links/pep-3156/")
         await look(page, f"link-{view}")
+        await page.goto("/?host=nobody.example")
+        await look(page)
+        await page.goto("/nobody/")
+        await look(page)
 
 
 @pytest.mark.parametrize("view", VIEWS)
