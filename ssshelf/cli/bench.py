@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -23,12 +24,14 @@ from ssshelf.items import DictItems
 from ssshelf.keys import Key
 from ssshelf.maintenance import Progress, Report
 from ssshelf.managers import CManager
-from ssshelf.storages.base import IfAbsent, Storage, delete_many
+from ssshelf.storages.base import Condition, IfAbsent, Operation, Storage, delete_many
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.urls import StorageURL
+from ssshelf.storages.wrapper import WrapperStorage
 
 __all__ = ["bench"]
 
+T = TypeVar("T")
 _PLACE = Key("meta", "bench")
 _PAGE = 64
 _PAGES = 20
@@ -106,15 +109,42 @@ async def _scratch(url: str) -> AsyncIterator[Storage]:
     try:
         async with opened(url, create=True) as storage:
             part = PrefixedStorage(storage, _PLACE / secrets.token_hex(8))
+            writes = _CompletedWrites(part)
             try:
                 await part.probe(fresh=False)  # so that it is not measured
-                yield part
+                yield writes
             finally:
+                await writes.complete()
                 async for scan in scans(part, Key()):
                     await delete_many(part, [row.key for row in scan.rows])
     finally:
         for path in made:
             path.unlink(missing_ok=True)
+
+
+class _CompletedWrites(WrapperStorage):
+    """Lets writes come to their end, also when their caller is interrupted: what is written later is not removed."""
+
+    def __init__(self, inner: Storage) -> None:
+        super().__init__(inner)
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
+        return await self._to_its_end(super().put(key, data, condition=condition))
+
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+        return await self._to_its_end(super().commit(operations))
+
+    async def complete(self) -> None:
+        """Wait for all of them."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _to_its_end(self, write: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(write)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
 
 
 def _file_to_be_made(url: str) -> list[Path]:

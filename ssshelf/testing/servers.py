@@ -11,8 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
-__all__ = ["free_ports", "moto_server", "served"]
+__all__ = ["free_ports", "moto_server", "served", "wait_for"]
 
 _STARTS_WITHIN_S = 60
 
@@ -43,10 +44,7 @@ def served(command: Sequence[str | Path]) -> Iterator[str]:
     with tempfile.TemporaryFile() as output:
         server = subprocess.Popen([*command, str(port)], stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
         try:
-            if not _listens(server, port):
-                output.seek(0)
-                msg = f"the server did not start: {command[0]}\n{output.read().decode(errors='replace')}"
-                raise RuntimeError(msg)
+            wait_for(server, port, output)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
@@ -60,10 +58,22 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _listens(server: subprocess.Popen[bytes], port: int) -> bool:
+def wait_for(server: subprocess.Popen[bytes], port: int, output: IO[bytes]) -> None:
+    """Return as soon as a server that was started listens.
+
+    Args:
+        server: Its process.
+        port: Where it is to listen.
+        output: The file that it prints to.
+
+    Raises:
+        RuntimeError: It does not; the message has what it printed.
+    """
     deadline = time.monotonic() + _STARTS_WITHIN_S
     while server.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
+            return
         time.sleep(0.05)
-    return False
+    output.seek(0)
+    msg = f"the server did not start:\n{output.read().decode(errors='replace')}"
+    raise RuntimeError(msg)

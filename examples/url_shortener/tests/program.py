@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import free_ports, wait_for
+from ssshelf.testing.servers import free_ports, wait_for
 
 HOME = Path(__file__).parent.parent
 APP = "shortener.app:create_app"
@@ -42,12 +42,12 @@ def served(
     (port,) = free_ports(1)
     path = f"{python.parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PORT": str(port), "SSSHELF_URL": url}
-    with log.open("wb") as output:
+    with log.open("w+b") as output:
         process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {command}"], cwd=home, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            wait_for(process, port, log)
+            wait_for(process, port, output)
             yield Server(process, f"http://127.0.0.1:{port}", log)
         finally:
             process.kill()

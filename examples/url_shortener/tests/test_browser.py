@@ -24,7 +24,7 @@ from examples.url_shortener.shortener.models import ClickCounts, Clicks
 from examples.url_shortener.shortener.service import Shortener
 from ssshelf import MemoryStorage
 from ssshelf.storages.base import Storage
-from tests.conftest import free_ports
+from ssshelf.testing.servers import free_ports
 
 from .conftest import Clock
 
