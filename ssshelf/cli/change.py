@@ -21,15 +21,25 @@ from ssshelf.layout import Layout
 from ssshelf.maintenance import Progress
 from ssshelf.managers import CManager
 
-__all__ = ["put", "rm"]
+__all__ = ["Write", "put", "put_document", "rm"]
 
 _JSON = "application/json"
 _CONCURRENCY = 64
+_NEW = "it is new and listed nowhere, since only its program knows where: give module:Class for that"
+_KEPT = "it stays listed where it was; `ssshelf reindex module:Class --force` lists it anew"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Write:
-    """What is to be put, and on which condition."""
+class Write:
+    """What is to be put, and on which condition.
+
+    Attributes:
+        pk: The primary key.
+        body: The document.
+        content_type: Its media type; ``None`` for that of the document before, or of JSON.
+        insert: Only where there is none.
+        expect: Only over this revision.
+    """
 
     pk: str
     body: bytes
@@ -72,12 +82,12 @@ async def put(  # noqa: PLR0913  options are arguments here
     if insert and expect is not None:
         msg = "--insert and --expect exclude each other"
         raise Refused(msg)
-    write = _Write(pk, session.console.read(file), content_type, insert, expect)
+    write = Write(pk, session.console.read(file), content_type, insert, expect)
     async with session.storage(create=True) as storage:
         if is_program(manager):
             rev, hint = await _put_item(load(manager, storage), write), ""
         else:
-            rev, hint = await _put_document(Documents(storage, parse_text(manager)), write)
+            rev, hint = await put_document(Documents(storage, parse_text(manager)), write)
     if session.json:
         session.console.json({"pk": pk, "rev": str(rev)})
     else:
@@ -86,7 +96,7 @@ async def put(  # noqa: PLR0913  options are arguments here
         session.console.note(f"ssshelf: {hint}")
 
 
-async def _put_item(manager: CManager[Any], write: _Write) -> Revision:
+async def _put_item(manager: CManager[Any], write: Write) -> Revision:
     """Write an item as its program would."""
     if write.content_type is not None:
         msg = "--type is for documents without their class; that knows the type"
@@ -109,23 +119,33 @@ async def _put_item(manager: CManager[Any], write: _Write) -> Revision:
     return await manager.add_item(item)
 
 
-async def _put_document(documents: Documents, write: _Write) -> tuple[Revision, str]:
-    """Write a document as it is; return what there is to know about where it is listed, too."""
+async def put_document(documents: Documents, write: Write) -> tuple[Revision, str]:
+    """Write a document as it is, over what somebody else has just put, too, unless there is a condition.
+
+    Returns:
+        The revision, and what there is to know about where it is listed.
+
+    Raises:
+        ConflictError: The condition does not hold; nothing was written.
+    """
     while True:
         document, rev = await _found(documents, write)
         if document is None:
             body = _checked(write.body, write.content_type or _JSON)
             new = Document(write.pk, body, write.content_type or _JSON)
-            hint = "it is new and listed nowhere, since only its program knows where: give module:Class for that"
             try:
-                return await documents.insert_item(new), hint
+                return await documents.insert_item(new), _NEW
             except AlreadyExistsError:  # since we looked
                 if write.insert:
                     raise
                 continue
         content_type = write.content_type or document.content_type
         changed = dataclasses.replace(document, body=_checked(write.body, content_type), content_type=content_type)
-        hint = "it stays listed where it was; `ssshelf reindex module:Class` lists it anew" if document.indexes else ""
+        hint = (
+            "it stays listed where it was; `ssshelf reindex module:Class --force` lists it anew"
+            if document.indexes
+            else ""
+        )
         try:
             return await documents.replace_item(changed, expect=rev), hint
         except ConflictError:
@@ -133,7 +153,7 @@ async def _put_document(documents: Documents, write: _Write) -> tuple[Revision, 
                 raise
 
 
-async def _found(documents: Documents, write: _Write) -> tuple[Document | None, Revision]:
+async def _found(documents: Documents, write: Write) -> tuple[Document | None, Revision]:
     """Return the document to replace; none, if a new one is to be created."""
     if write.insert:
         return None, Revision("")
@@ -188,7 +208,7 @@ async def rm(
     if session.json:
         session.console.json({"removed": [pk for pk in removed if removed[pk]], "missing": missing})
     if missing:
-        others = f", and {len(missing) - 1} others" if len(missing) > 1 else ""
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         msg = f"there was no {session.console.word(missing[0])}{others}"
         raise Refused(msg, Exit.NO)
 

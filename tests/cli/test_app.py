@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from ssshelf import __version__
+from ssshelf.cli.failures import Exit
+from ssshelf.cli.session import Session, as_command
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -113,3 +117,27 @@ def test_without_its_extra_the_command_says_what_to_install() -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "ssshelf: the command line needs an extra: pip install 'ssshelf[cli]'\n"
+
+
+async def fail(_: Session) -> None:
+    msg = "two and two are five"
+    raise ArithmeticError(msg)
+
+
+def test_what_nobody_has_thought_of_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+    app.command()(as_command(fail))
+
+    code = app([], standalone_mode=False)
+
+    assert code == Exit.BUG
+    assert capsys.readouterr().err == (
+        "ssshelf: this is a bug of ssshelf: ArithmeticError: two and two are five; --debug shows where\n"
+    )
+
+
+def test_the_exit_codes_of_the_documentation_are_those_of_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.rst").read_text(encoding="utf-8")
+    table = page[page.index("code  means") :]
+
+    assert re.findall(r"^(\d+) +(.*)$", table, re.MULTILINE) == [(str(int(code)), code.meaning) for code in Exit]

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ssshelf import AlreadyExistsError, ConflictError, MemoryStorage
+from ssshelf.cli.change import Write, put_document
+from ssshelf.documents import Document, Documents
+from ssshelf.storages.wrapper import WrapperStorage
 from tests.cli.shop import Orders, shelf_at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ssshelf import Key
+    from ssshelf.storages.base import Entry, Storage
     from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("shelf")
@@ -22,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("shelf")
 ADA = '{"name":"Ada","email":"lovelace@example.org"}'
 BOB = '{"name":"Bob","email":"bob@example.org"}'
 NEW = "ssshelf: it is new and listed nowhere, since only its program knows where: give module:Class for that\n"
-KEPT = "ssshelf: it stays listed where it was; `ssshelf reindex module:Class` lists it anew\n"
+KEPT = "ssshelf: it stays listed where it was; `ssshelf reindex module:Class --force` lists it anew\n"
 
 
 @pytest.fixture
@@ -161,7 +167,7 @@ def test_what_was_not_there_is_told(ssshelf: Run) -> None:
     ended = ssshelf("rm", "orders", "a1", "b1", "b2", "a1", "--yes", "--json")
 
     assert (ended.code, ended.json) == (1, {"removed": ["a1"], "missing": ["b1", "b2"]})
-    assert ended.err == "ssshelf: there was no b1, and 1 others\n"
+    assert ended.err == "ssshelf: there was no b1 and 1 more\n"
 
 
 def test_without_a_terminal_nothing_is_removed_unasked(ssshelf: Run, shelf: Path) -> None:
@@ -203,3 +209,48 @@ def test_rows_can_be_cut_and_given_to_another_command(shelf: Path) -> None:
 
     assert ended.returncode == 0
     assert asyncio.run(orders_of(shelf)) == []
+
+
+class Overtaken(WrapperStorage):
+    """A storage on which somebody else is faster once: right behind the first read of an item."""
+
+    def __init__(self, inner: Storage, other: Document) -> None:
+        super().__init__(inner)
+        self._other: Document | None = other
+
+    async def get(self, key: Key) -> Entry:
+        try:
+            return await super().get(key)
+        finally:
+            if (other := self._other) is not None:
+                self._other = None
+                await Documents(self.inner, "people").add_item(other)
+
+
+@pytest.mark.parametrize("before", [[], [Document("Ada", b"1")]])
+async def test_a_document_is_put_over_what_somebody_else_has_just_put(before: list[Document]) -> None:
+    store = MemoryStorage()
+    await Documents(store, "people").add_items(before)
+    documents = Documents(Overtaken(store, Document("Ada", b"2", indexes=frozenset({"every!/Ada!"}))), "people")
+
+    rev, hint = await put_document(documents, Write("Ada", b"3", None, insert=False, expect=None))
+
+    found = await documents.get_item("Ada")
+    assert (found.body, found.indexes) == (b"3", frozenset({"every!/Ada!"}))
+    assert rev == f"{len(before) + 2}-{rev.partition('-')[2]}"
+    assert hint.startswith("it stays listed where it was")
+
+
+@pytest.mark.parametrize(("insert", "expected"), [(True, AlreadyExistsError), (False, ConflictError)])
+async def test_a_condition_is_not_given_up_when_somebody_else_is_faster(
+    insert: bool,  # noqa: FBT001  pytest gives it
+    expected: type[Exception],
+) -> None:
+    store = MemoryStorage()
+    first = None if insert else str(await Documents(store, "people").add_item(Document("Ada", b"1")))
+    documents = Documents(Overtaken(store, Document("Ada", b"2")), "people")
+    if insert:
+        await Documents(store, "people").add_item(Document("Ada", b"2"))
+
+    with pytest.raises(expected):
+        await put_document(documents, Write("Ada", b"3", None, insert=insert, expect=first))

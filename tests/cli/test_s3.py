@@ -10,7 +10,7 @@ import pytest
 
 from ssshelf import Key
 from tests.cli.shop import fill_storage
-from tests.storages import BUCKET, SERVERS, s3_storage
+from tests.storages import BUCKET, SERVERS, s3_storage, unknown_s3_storage
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -20,6 +20,11 @@ async def filled(endpoint: str) -> str:
     """Fill a new part of the tests' bucket, and return its URL."""
     async with s3_storage(endpoint) as storage:
         await fill_storage(storage)
+        return f"s3://{BUCKET}/{storage.prefix}?endpoint_url={endpoint}&region=us-east-1&addressing_style=path"
+
+
+async def emptied(endpoint: str) -> str:
+    async with unknown_s3_storage(endpoint) as storage:
         return f"s3://{BUCKET}/{storage.prefix}?endpoint_url={endpoint}&region=us-east-1&addressing_style=path"
 
 
@@ -77,6 +82,23 @@ def test_wrong_credentials_are_one_line(
             f"ssshelf: S3 answered 403 {code} for bucket {BUCKET!r}: these credentials are wrong here, or their policy "
             "does not allow it\n"
         )
+
+
+@pytest.mark.servers
+def test_a_store_that_ignores_conditions_is_no_place_for_items(
+    ssshelf: Run, s3rver_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "S3RVER")
+    url = asyncio.run(emptied(s3rver_url))
+
+    probed = ssshelf("probe", "--url", url)
+    put = ssshelf("put", "orders", "x", __file__, "--type", "text/x-python", "--url", url)
+
+    assert (probed.code, ["if_absent_refuses", "no"] in probed.rows) == (1, True)
+    assert probed.err.startswith("ssshelf: this store cannot keep items: it overwrites an entry on condition")
+    assert put.code == 8
+    assert "then `ssshelf probe` asks it again" in put.err
 
 
 def test_a_store_whose_requests_may_come_late_is_swept_only_with_a_grace(ssshelf: Run, moto_url: str) -> None:
