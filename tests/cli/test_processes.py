@@ -156,9 +156,13 @@ def test_ctrl_c_at_any_moment_leaves_items_whole(many: Path, seed: int) -> None:
         code, text = shown.ended()
 
     removed, is_sound = asyncio.run(removed_and_rest(many))
-    assert (code, is_sound) == (130, True)
-    assert text.endswith("interrupted: each item is there whole or gone; run it again to remove the rest\n")
-    assert 0 < removed < MANY
+    assert is_sound
+    assert removed > 0
+    if code:
+        assert code == 130
+        assert text.endswith("interrupted: each item is there whole or gone; run it again to remove the rest\n")
+    else:  # it was done before the signal came
+        assert removed == MANY
 
 
 @pytest.mark.parametrize("seed", range(3))
