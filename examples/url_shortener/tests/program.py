@@ -27,7 +27,7 @@ class Server:
         """Have it end as Heroku does, and return whether it did so in order."""
         self.process.terminate()
         # Once all is saved, uvicorn ends by the signal that it got.
-        return self.process.wait(20) == -signal.SIGTERM and "Traceback" not in self.log.read_text()
+        return self.process.wait(60) == -signal.SIGTERM and "Traceback" not in self.log.read_text()
 
 
 @contextlib.contextmanager

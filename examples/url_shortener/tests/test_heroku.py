@@ -12,7 +12,7 @@ import pytest
 
 from .program import HOME, served
 
-pytestmark = pytest.mark.pypi
+pytestmark = [pytest.mark.pypi, pytest.mark.timeout(600)]
 
 
 def run(*command: str | Path, directory: Path) -> str:
