@@ -35,7 +35,7 @@ async def test_what_heroku_is_given_runs(tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", "--requirement", "requirements.txt", directory=clone)
 
     with served(f"sqlite:///{tmp_path / 'links.db'}", tmp_path / "log", clone, python) as server:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             made = await client.post(f"{server.url}/new/", json={"url": "https://example.org/", "slug": "it"})
             pages = [await client.get(f"{server.url}{path}") for path in ("/it/", "/", "/docs", "/static/style.css")]
         ended = server.end()

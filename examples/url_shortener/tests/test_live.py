@@ -58,7 +58,7 @@ def servers(store: Store, tmp_path: Path) -> Iterator[list[Server]]:
 
 
 async def test_many_make_and_follow_links_on_two_processes(store: Store, servers: list[Server]) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         makes = [client.post(f"{servers[n % 2].url}/new/", json={"url": f"{TARGET}{n}"}) for n in range(100)]
         made = [answer.json() for answer in await asyncio.gather(*makes)]
         slugs = {one["short_url"].split("/")[-2]: one["original_url"] for one in made}
@@ -72,7 +72,7 @@ async def test_many_make_and_follow_links_on_two_processes(store: Store, servers
 
 
 async def test_of_many_who_want_one_slug_on_two_processes_one_gets_it(store: Store, servers: list[Server]) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         wanted = [{"url": f"{TARGET}{number}", "slug": "it"} for number in range(40)]
         makes = [client.post(f"{servers[n % 2].url}/new/", json=link) for n, link in enumerate(wanted)]
         answers = await asyncio.gather(*makes)
@@ -83,7 +83,7 @@ async def test_of_many_who_want_one_slug_on_two_processes_one_gets_it(store: Sto
 
 
 async def test_clicks_that_wait_are_saved_when_the_process_is_told_to_end(store: Store, servers: list[Server]) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         await client.post(f"{servers[0].url}/new/", json={"url": TARGET, "slug": "it"})
         answers = await asyncio.gather(*(client.get(f"{servers[n % 2].url}/it/") for n in range(200)))
 
@@ -96,7 +96,7 @@ async def test_clicks_that_wait_are_saved_when_the_process_is_told_to_end(store:
 
 async def test_behind_a_router_that_speaks_https_links_are_https(servers: list[Server]) -> None:
     headers = {"host": "sho.rt", "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.5"}
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         made = await client.post(f"{servers[0].url}/new/", json={"url": TARGET, "slug": "it"}, headers=headers)
 
     assert made.json()["short_url"] == "https://sho.rt/it/"
@@ -113,6 +113,6 @@ async def test_what_is_no_request_ends_no_process(servers: list[Server]) -> None
             await reader.read()
         writer.close()
 
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         assert (await client.get(f"{servers[0].url}/healthz")).status_code == 200
     assert "Traceback" not in servers[0].log.read_text()
