@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ssshelf._concurrency import map_bounded
@@ -21,26 +21,12 @@ from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, She
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, new_rev, number_of
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Operation, Put, Storage, atomic_batch, delete_many
+from ssshelf.storages.base import Delete, Operation, Put, Storage, atomic_batch, delete_many
+from ssshelf.transactions import Transaction, next_header, plan
 
 __all__ = ["Committer"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Transaction:
-    header: Header
-    base: Stored | None
-    item: Put
-    adds: Sequence[Key]
-    drops: Sequence[Key]
-    claims: Mapping[str, Claim]
-    releases: Mapping[str, Claim]
-
-    @property
-    def size(self) -> int:
-        return len(self.adds) + len(self.claims) + 1 + len(self.releases) + len(self.drops)
 
 
 class Committer:
@@ -111,7 +97,64 @@ class Committer:
             entries dropped, if there are any, and 1 get and 1 deletion for each unique value that is given up. With
             transactions, 1 request, and 1 get before it for each value given up.
         """
-        transaction = self._plan(item, base, draft)
+        before = base.header if base else Header("", 0)
+        header = next_header(before, draft, new_rev(before.n + 1, self.policy.dice.getrandbits(64)))
+        put = Put(item, pack(header, draft.body if draft else b""))
+        return await self._carry_out(plan(self.layout, put, base, header), draft)
+
+    async def transplant(self, item: Put, base: Stored | None, header: Header) -> Revision | Lost:
+        """Replace ``base`` by a commit that was made elsewhere, as it is.
+
+        Of concurrent transplants of one item one may name what another one has put, so whoever loses removes nothing;
+        what it leaves is for a sweep.
+
+        Args:
+            item: What the commit stored, byte for byte, under the key that it has here, too.
+            base: What is stored there, and is to be replaced.
+            header: That of the commit.
+
+        Returns:
+            The revision, also when this or a later one of its line was there already; or what somebody else stored.
+
+        Raises:
+            UniqueViolationError: Another item holds one of the unique values.
+            CommitUnknownError: The store did not say, and may still apply it.
+            UnavailableError: The store does not answer.
+
+        Cost:
+            That of ``commit``.
+        """
+        return await self._carry_out(plan(self.layout, item, base, header, is_new=False), None)
+
+    async def transplant_new(self, commits: Sequence[tuple[Put, Header]]) -> bool:
+        """Store commits that were made elsewhere, in one transaction, where nothing is stored.
+
+        Returns:
+            Whether it was done. If not, nothing was: the store has no transactions of that size, or something is
+            there, or somebody else holds a unique value.
+
+        Raises:
+            UnavailableError: The store did not say; doing it again is safe.
+
+        Cost:
+            1 commit.
+        """
+        batch = self._batch
+        if batch is None:
+            return False
+        transactions = [plan(self.layout, item, None, header, is_new=False) for item, header in commits]
+        operations = [one for each in transactions for one in (each.item, *each.preparations(self.layout))]
+        # Two that want the same unique value have to be told so.
+        if len({one.key for one in operations}) < len(operations) or len(operations) > self._batch_limit:
+            return False
+        try:
+            await self.policy.repeat(lambda: batch.commit(operations))
+        except ConflictError:
+            return False
+        return True
+
+    async def _carry_out(self, transaction: Transaction, draft: Draft | None) -> Revision | Lost:
+        """Bring a transaction to its end; ``draft`` is what an insert does again if a tombstone refuses it."""
         started = self.policy.clock()
         rest: Sequence[Operation] | None = None
         if transaction.size <= self._batch_limit:
@@ -128,18 +171,18 @@ class Committer:
         except CommitUnknownError:
             raise  # entries and claims may be needed: they are for a sweep to judge
         except ShelfError:  # which says for certain that nothing was committed; nothing else does
-            await self._discard(transaction.adds, fresh, transaction.header.rev)
+            await self._undo(transaction, fresh)
             raise
         if isinstance(outcome, Revision):
             await self._discard(transaction.drops, transaction.releases, outcome)
             return outcome
         settled = await self._settled(transaction, draft, outcome)
         if settled != transaction.header.rev:
-            await self._discard(transaction.adds, fresh, transaction.header.rev)
+            await self._undo(transaction, fresh)
         return settled
 
     async def _settled(
-        self, transaction: _Transaction, draft: Draft | None, outcome: Revision | Lost
+        self, transaction: Transaction, draft: Draft | None, outcome: Revision | Lost
     ) -> Revision | Lost:
         """Return what becomes of a transaction that was refused; an insert over a tombstone is done again.
 
@@ -193,44 +236,7 @@ class Committer:
             return False
         raise CommitUnknownError(item, rev)
 
-    def _plan(self, item: Key, base: Stored | None, draft: Draft | None) -> _Transaction:
-        before = base.header if base else Header("", 0)
-        n = before.n + 1
-        rev = new_rev(n, self.policy.dice.getrandbits(64))
-        lineage = before.remembered() if base else ()
-        # A tombstone names no entries, since they may be gone, so that nothing carries them forward.
-        named, held = (before.entries, before.claims) if not (draft and draft.afresh) else ({}, {})
-        wanted = sorted(draft.indexes) if draft else []  # an order that is the same in every process
-        unique = sorted(draft.unique) if draft else []
-        header = Header(
-            rev,
-            n,
-            lineage,
-            live=draft is not None,
-            # Entries of unchanged index keys keep their names and cost nothing; so do claims.
-            entries={index: named.get(index, rev) for index in wanted},
-            claims={index: held.get(index, rev) for index in unique},
-            content_type=draft.content_type if draft else "",
-        )
-        pk = self.layout.pk_of(item)
-        data = pack(header, draft.body if draft else b"")
-        return _Transaction(
-            header,
-            base,
-            Put(item, data, IfMatch(base.etag) if base else IfAbsent()),
-            adds=[self.layout.entry(index, pk, rev) for index in wanted if index not in named],
-            drops=[
-                self.layout.entry(index, pk, old)
-                for index, old in before.entries.items()
-                if header.entries.get(index) != old
-            ],
-            claims={index: Claim(pk, rev) for index in unique if index not in held},
-            releases={index: Claim(pk, old) for index, old in before.claims.items() if index not in unique},
-        )
-
-    def _preparations(
-        self, transaction: _Transaction, fresh: dict[str, Claim]
-    ) -> list[Callable[[], Awaitable[object]]]:
+    def _preparations(self, transaction: Transaction, fresh: dict[str, Claim]) -> list[Callable[[], Awaitable[object]]]:
         """Return what has to be done before the commit point, in any order.
 
         Claims that may be given back if there is no commit are added to ``fresh``.
@@ -243,14 +249,13 @@ class Committer:
 
         return [*entries, *(partial(take, index, claim) for index, claim in transaction.claims.items())]
 
-    async def _rest(self, transaction: _Transaction) -> list[Operation]:
+    async def _rest(self, transaction: Transaction) -> list[Operation]:
         """Return all of a transaction but the item, for a store that does it at once."""
         rev = transaction.header.rev
         dropped = list(transaction.releases.items())
         releases = await map_bounded(lambda one: self._claims.release(*one, rev), dropped, self._concurrency)
         return [
-            *(Put(key, b"") for key in transaction.adds),
-            *(Put(self.layout.claim(i), claim.pack(), IfAbsent()) for i, claim in transaction.claims.items()),
+            *transaction.preparations(self.layout),
             *(operation for operation in releases if operation is not None),
             *map(Delete, transaction.drops),
         ]
@@ -269,7 +274,7 @@ class Committer:
             return False
 
     async def _commit_point(
-        self, transaction: _Transaction, rest: Sequence[Operation] | None, started: float
+        self, transaction: Transaction, rest: Sequence[Operation] | None, started: float
     ) -> Revision | Lost:
         """Send the identical request, with ``rest`` on a store with transactions, until its outcome is known."""
         failures: list[UnavailableError] = []
@@ -288,7 +293,7 @@ class Committer:
         return Revision(transaction.header.rev, Stored(etag, transaction.header))
 
     async def _resolve(
-        self, transaction: _Transaction, failures: Sequence[UnavailableError], started: float, *, refused: bool
+        self, transaction: Transaction, failures: Sequence[UnavailableError], started: float, *, refused: bool
     ) -> Revision | Lost:
         """Find out by reading whether the transaction was applied.
 
@@ -313,6 +318,10 @@ class Committer:
             raise CommitUnknownError(transaction.item.key, rev) from (failures[-1] if failures else None)
         return Lost(current)
 
+    async def _undo(self, transaction: Transaction, fresh: Mapping[str, Claim]) -> None:
+        if transaction.is_new:
+            await self._discard(transaction.adds, fresh, transaction.header.rev)
+
     async def _discard(self, entries: Sequence[Key], claims: Mapping[str, Claim], rev: str) -> None:
         """Remove what no item names; what fails is left for a sweep."""
         try:
@@ -323,7 +332,7 @@ class Committer:
             _log.debug("%d index entries and %d claims are left for a sweep: %s", len(entries), len(claims), error)
 
 
-def _hindered_by_a_claim(transaction: _Transaction, outcome: Revision | Lost) -> bool:
+def _hindered_by_a_claim(transaction: Transaction, outcome: Revision | Lost) -> bool:
     """Whether a transaction was refused although its item is as it has to be."""
     if isinstance(outcome, Revision) or not transaction.claims:
         return False

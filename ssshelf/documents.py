@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog
 from ssshelf.collections import PAGE_LIMIT, Collection, Reader
+from ssshelf.commit import Committer
 from ssshelf.drafts import Draft
 from ssshelf.envelope import Stored
 from ssshelf.errors import CorruptionError, InvalidCursorError
@@ -106,6 +107,11 @@ class Documents(CManager[Document]):
     ) -> None:
         self.item_manager = _DocumentItems(manager)
         super().__init__(storage, concurrency=concurrency, retries=retries)
+
+    @property
+    def committer(self) -> Committer:
+        """Reads and writes the items as they are stored."""
+        return self._committer
 
     def collection(self, name: str) -> Collection[Document]:
         """Return the listing that is stored under ``name``; an empty one if there is none."""

@@ -74,9 +74,10 @@ class Layout:
         items: What all items are stored under.
         entries: What all index entries are stored under.
         claims: What all claims are stored under.
+        memory: What all that maintenance remembers is stored under.
     """
 
-    __slots__ = ("_claims", "_collections", "_items", "_meta", "claims", "entries", "items")
+    __slots__ = ("_claims", "_collections", "_items", "claims", "entries", "items", "memory")
 
     def __init__(self, manager: str) -> None:
         self.items = Key("items", manager)
@@ -85,7 +86,7 @@ class Layout:
         self._items = self.items.below
         self._collections = self.entries.below
         self._claims = self.claims.below
-        self._meta = Key("meta", manager)
+        self.memory = Key("meta", manager)
 
     def item(self, pk: str) -> Key:
         """Return the key of an item, given its primary key as the caller has it."""
@@ -109,7 +110,7 @@ class Layout:
 
     def meta(self, name: str) -> Key:
         """Return the key of what maintenance remembers by this name."""
-        return self._meta / name
+        return self.memory / name
 
     def entry(self, index: str, pk_text: str, rev: str) -> Key:
         """Return the key of an index entry."""

@@ -16,6 +16,7 @@ from ssshelf.storages.base import Storage
 __all__ = ["Checkpoint", "Progress", "Report"]
 
 _FORMAT_VERSION = 1
+_FINISHED = {"finished": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Checkpoint:
         Cost:
             1 put.
         """
-        await self._storage.put(self._key, orjson.dumps({"ssshelf": _FORMAT_VERSION, **state}) + b"\n" + data)
+        await self._storage.put(self._key, _packed(state) + data)
 
     async def finish(self) -> None:
         """Forget it, but for that the job came to its end.
@@ -80,7 +81,27 @@ class Checkpoint:
         Cost:
             1 put.
         """
-        await self.save({"finished": True})
+        await self.save(_FINISHED)
+
+    async def forget(self) -> None:
+        """Leave nothing behind.
+
+        Cost:
+            1 deletion.
+        """
+        await self._storage.delete(self._key)
+
+    async def is_unfinished(self) -> bool:
+        """Whether the job was begun, and has not come to its end.
+
+        Cost:
+            1 get.
+        """
+        try:
+            entry = await self._storage.get(self._key)
+        except NotFoundError:
+            return False
+        return entry.data != _packed(_FINISHED)
 
     async def saved_at(self) -> dt.datetime:
         """Return when it was saved last, by the store's own clock.
@@ -97,6 +118,10 @@ class Checkpoint:
             msg = f"{self._storage!r} does not say when an entry was written, so the age of garbage is unknown"
             raise UnsupportedError(msg)
         return rows[0].modified
+
+
+def _packed(state: dict[str, Any]) -> bytes:
+    return orjson.dumps({"ssshelf": _FORMAT_VERSION, **state}) + b"\n"
 
 
 def _is_like(expected: Any, found: Any) -> bool:

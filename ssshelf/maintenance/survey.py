@@ -22,7 +22,7 @@ from ssshelf.envelope import Header, Stored
 from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.layout import EntryName
-from ssshelf.storages.base import Row
+from ssshelf.storages.base import Row, scan_pages
 
 __all__ = ["FoundClaim", "FoundItem", "Slice", "Survey", "find_item"]
 
@@ -109,7 +109,7 @@ class Survey:
                     self._add(pk, name, 1)
             return look(item)
 
-        async for rows in self._pages(self._layout.items, after):
+        async for rows in scan_pages(self._storage, self._layout.items, after):
             found = [one for one in await map_bounded(find, rows, self._concurrency) if one is not None]
             yield Slice(found, len(rows), rows[-1].key.text)
 
@@ -119,7 +119,7 @@ class Survey:
         Cost:
             1 scan for each 1,000.
         """
-        async for rows in self._pages(self._layout.entries, after):
+        async for rows in scan_pages(self._storage, self._layout.entries, after):
             for row in rows:
                 if (name := self._layout.parse(row.key)) is not None:
                     self._add(name.pk, row.key.text, -1)
@@ -131,7 +131,7 @@ class Survey:
         Cost:
             1 get for each, and 1 scan for each 1,000.
         """
-        async for rows in self._pages(self._layout.claims, after):
+        async for rows in scan_pages(self._storage, self._layout.claims, after):
             found = await self._find_claims(rows)
             for one in found:
                 # Where nothing is deleted on condition, claims that were given back stay, and nothing is wrong.
@@ -203,18 +203,9 @@ class Survey:
         except (NotFoundError, CorruptionError):
             return False
 
-    async def _pages(self, prefix: Key, after: str | None = None) -> AsyncIterator[tuple[Row, ...]]:
-        while True:
-            scan = await self._storage.scan(prefix, after=after)
-            if scan.rows:
-                yield scan.rows
-            if scan.after is None:
-                return
-            after = scan.after
-
     async def _uneven_pages(self, prefix: Key, after: str | None = None) -> AsyncIterator[tuple[Row, ...]]:
         if any(self._sums):
-            async for rows in self._pages(prefix, after):
+            async for rows in scan_pages(self._storage, prefix, after):
                 yield rows
 
     async def _find_claims(self, rows: Sequence[Row]) -> list[FoundClaim]:

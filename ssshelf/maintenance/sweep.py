@@ -16,6 +16,7 @@ from ssshelf.commit import Committer
 from ssshelf.envelope import Stored
 from ssshelf.errors import ConflictError, UnsupportedError
 from ssshelf.keys import Key
+from ssshelf.maintenance.announcements import SWEEP, is_copied_into
 from ssshelf.maintenance.checkpoint import Checkpoint, Progress, Report
 from ssshelf.maintenance.survey import FoundItem, Survey
 from ssshelf.storages.base import IfMatch, Row, delete_many
@@ -62,7 +63,7 @@ class Sweep:
         self._storage = committer.storage
         self._concurrency = concurrency
         self._wanted_s = grace_s
-        self._checkpoint = Checkpoint(self._storage, committer.layout.meta("sweep"))
+        self._checkpoint = Checkpoint(self._storage, committer.layout.meta(SWEEP))
         self._progress = progress
         self._swept = Swept()
         self._survey = Survey(committer, concurrency)
@@ -74,8 +75,11 @@ class Sweep:
         grace_s = _grace_s(self._committer, self._wanted_s)
         first, after = await self._resume()
         await self._save(first, after)
-        self._before = _earlier(await self._checkpoint.saved_at(), grace_s + _CLOCK_TICK_S)
-        phases = (self._items, self._entries, self._claims, self._stale_entries, self._dead_claims)
+        now = await self._checkpoint.saved_at()
+        self._before = _earlier(now, grace_s + _CLOCK_TICK_S)
+        phases = [self._items, self._entries, self._claims, self._stale_entries, self._dead_claims]
+        if await is_copied_into(self._storage, self._committer.layout, now):  # their names may yet be needed
+            phases = phases[:1]
         for number, phase in enumerate(phases):
             if number < first:
                 continue

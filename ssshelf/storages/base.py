@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -39,6 +39,7 @@ __all__ = [
     "content_etag",
     "delete_many",
     "prefix_range",
+    "scan_pages",
     "utc_now",
 ]
 
@@ -285,6 +286,21 @@ async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
     else:
         for key in keys:
             await storage.delete(key)
+
+
+async def scan_pages(storage: Storage, prefix: Key, after: str | None = None) -> AsyncIterator[tuple[Row, ...]]:
+    """Yield everything under ``prefix`` behind a position, in pages that are not empty.
+
+    Cost:
+        1 scan for each 1,000 rows.
+    """
+    while True:
+        scan = await storage.scan(prefix, after=after)
+        if scan.rows:
+            yield scan.rows
+        if scan.after is None:
+            return
+        after = scan.after
 
 
 def content_etag(data: bytes) -> str:
