@@ -14,15 +14,18 @@ from ssshelf.cli.change import put, rm
 from ssshelf.cli.failures import Exit
 from ssshelf.cli.look import count, get, ls
 from ssshelf.cli.maintain import probe, reindex, sweep, verify
+from ssshelf.cli.migrate import migrate_legacy
 from ssshelf.cli.notation import printable
 from ssshelf.cli.session import AsJson, Command, Debug, Options, Url, as_command
 from ssshelf.cli.totals import stat
+from ssshelf.cli.transfer import copy, export, import_
 
 __all__ = ["app", "run"]
 
 _COMMANDS: dict[str, Sequence[Command]] = {
     "Look": (ls, get, count, stat),
     "Change": (put, rm),
+    "Move": (copy, export, import_, migrate_legacy),
     "Maintain": (verify, sweep, reindex, probe, bench),
 }
 
@@ -97,4 +100,5 @@ def _before(
 
 for _panel, _functions in _COMMANDS.items():
     for _function in _functions:
-        app.command(rich_help_panel=_panel)(as_command(_function))
+        _name = _function.__name__.strip("_").replace("_", "-")  # import is a keyword
+        app.command(_name, rich_help_panel=_panel)(as_command(_function))
