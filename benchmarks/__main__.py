@@ -1,6 +1,6 @@
 """Runs all benchmarks, or those that are named.
 
-python -m benchmarks [keys] [sqlite_rates] [sqlite_large] [page_of_100]
+python -m benchmarks [keys] [sqlite_rates] [sqlite_large] [page_of_100] [moving]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100"]
+BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100", "moving"]
 
 
 def main(names: list[str]) -> None:
