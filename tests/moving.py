@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from ssshelf import CManager, Collection, DictItems, Key
 from ssshelf.storages.base import scan_pages
+from ssshelf.testing import CountingStorage
 from ssshelf.transfer import copy
 
 if TYPE_CHECKING:
     from ssshelf.storages.base import Storage
     from ssshelf.transfer import Copied
 
-__all__ = ["Guests", "assert_agrees", "copied", "everything", "guest", "seated", "stored"]
+__all__ = ["Guests", "Named", "assert_agrees", "copied", "everything", "guest", "seated", "stored"]
 
 Guest = dict[str, Any]
+
+
+class Named(CountingStorage):
+    """A source that is known by one name, whatever is inside: copies and exports of it go on with each other."""
+
+    def __repr__(self) -> str:
+        return "Named"
 
 
 class Guests(CManager[Guest]):

@@ -63,7 +63,7 @@ class Arrivals:
     async def receive_new(self, parcels: Sequence[Parcel], concurrency: int) -> None:
         """Receive items of which nothing is stored here, as far as is known, many at a time."""
         fitting = [parcel for parcel in parcels if not self._is_refused(parcel.key, parcel.data, _draft(parcel))]
-        if await self._committer.transplant_new([(Put(one.key, one.data), one.header) for one in fitting]):
+        if fitting and await self._committer.transplant_new([(Put(one.key, one.data), one.header) for one in fitting]):
             self._tally.counts[Fate.COPIED] += len(fitting)
         else:
             await each_bounded(lambda parcel: self._receive(parcel, is_new=True), fitting, concurrency)
@@ -77,28 +77,16 @@ class Arrivals:
             is_dry: Write nothing, and count it as if it was written.
         """
         key = self._committer.layout.item(document.pk)
-        if self._is_refused(key, document.body, _draft_of(document)):
+        draft = Draft(document.body, document.indexes, document.unique, document.content_type)
+        if self._is_refused(key, document.body, draft):
             return
         try:
-            fate = await self._fate(key, document, is_old=is_old)
-            if fate is Fate.COPIED and not is_dry:
-                await self._documents.add_item(document)
+            fate = await self._add(key, draft, is_old=is_old, is_dry=is_dry)
             self._tally.note(key, fate, AlreadyExistsError(key, None) if fate is Fate.CONFLICT else None)
         except UniqueViolationError as error:
             self._tally.note(key, Fate.CONFLICT, error)
         except CorruptionError as error:
             self._tally.note(key, Fate.UNREADABLE, error)
-
-    async def _fate(self, key: Key, document: Document, *, is_old: bool) -> Fate:
-        there = await self._load(key)
-        if there is None:
-            return Fate.COPIED
-        if not there.header.live:
-            return Fate.KEPT if is_old else Fate.COPIED
-        draft, header = _draft_of(document), there.header
-        if (there.body, header.content_type) == (draft.body, draft.content_type) and draft.is_listed_by(header):
-            return Fate.SAME
-        return Fate.COPIED if self._overwrite else Fate.CONFLICT
 
     @property
     def is_waiting(self) -> bool:
@@ -179,6 +167,30 @@ class Arrivals:
             base = outcome.current
         raise ConflictError(parcel.key, None, None)
 
+    async def _add(self, key: Key, draft: Draft, *, is_old: bool, is_dry: bool) -> Fate:
+        base = await self._load(key)
+        for pause in self._committer.policy.conflict_pauses():
+            if pause:
+                await asyncio.sleep(pause)
+            fate = self._judge_draft(draft, base, is_old=is_old)
+            if fate is not Fate.COPIED or is_dry:
+                return fate
+            outcome = await self._committer.commit(key, base, draft)
+            if isinstance(outcome, Revision):
+                return fate
+            base = outcome.current
+        raise ConflictError(key, None, None)
+
+    def _judge_draft(self, draft: Draft, base: Stored | None, *, is_old: bool) -> Fate:
+        if base is None:
+            return Fate.COPIED
+        if not base.header.live:
+            return Fate.KEPT if is_old else Fate.COPIED
+        known = base.header
+        if (base.body, known.content_type) == (draft.body, draft.content_type) and draft.is_listed_by(known):
+            return Fate.SAME
+        return Fate.COPIED if self._overwrite else Fate.CONFLICT
+
     def _judge(self, parcel: Parcel, base: Stored | None) -> Fate:
         """Return what should become of an item, given what is there: that of the later revision stays."""
         if base is None or base.header.rev in parcel.header.lineage:
@@ -192,10 +204,6 @@ class Arrivals:
     async def _renew(self, key: Key, tombstone: Stored) -> None:
         """Write a tombstone anew: it refused a write that could arrive once more, and succeed when it is swept."""
         await self._committer.commit(key, tombstone, None)
-
-
-def _draft_of(document: Document) -> Draft:
-    return Draft(document.body, document.indexes, document.unique, document.content_type)
 
 
 def _draft(parcel: Parcel) -> Draft:

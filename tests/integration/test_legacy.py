@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CManager, Collection, DictItems, Key, MemoryStorage, S3Storage
-from ssshelf.documents import Documents
-from ssshelf.testing import CrashError, Fault, FaultyStorage
+from ssshelf import AlreadyExistsError, CManager, Collection, DictItems, Key, MemoryStorage, S3Storage
+from ssshelf.documents import Document, Documents
+from ssshelf.layout import Layout
+from ssshelf.testing import CountingStorage, CrashError, Fault, FaultyStorage
 from ssshelf.transfer import Fate, Migration
 from tests.moving import everything
 from tests.storages import s3_storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    from ssshelf.storages.base import Storage
+    from ssshelf.storages.base import Operation, Storage
 
 HERE = Path(__file__).parent.parent
 SCRIPT = HERE / "servers" / "legacy.sh"
@@ -181,6 +183,24 @@ async def test_an_interrupted_migration_goes_on() -> None:
 
     assert done.is_complete
     await check_as_it_was(new)
+
+
+async def test_what_somebody_writes_meanwhile_is_never_replaced() -> None:
+    old, new = MemoryStorage(), MemoryStorage()
+    await put_captured(old)
+    documents = Documents(new, "bookmark-items")
+
+    class Racing(CountingStorage):
+        async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+            if Layout("bookmark-items").item("plain") in {one.key for one in operations}:
+                with contextlib.suppress(AlreadyExistsError):
+                    await documents.insert_item(Document("plain", b"mine"))
+            return await super().commit(operations)
+
+    done = await Migration(old, Racing(new), only=["bookmark-items"], collections=PLACES).run()
+
+    assert (done.tally[Fate.COPIED], done.tally[Fate.CONFLICT]) == (6, 1)
+    assert (await documents.get_item("plain")).body == b"mine"
 
 
 @pytest.mark.servers
