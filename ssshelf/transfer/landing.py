@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ssshelf.commit import Committer
-from ssshelf.errors import NotFoundError
+from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.maintenance.announcements import check_no_sweep, copy_name
 from ssshelf.maintenance.checkpoint import Checkpoint
 from ssshelf.schema import limit_versions, record_versions
@@ -66,7 +66,12 @@ class Landing:
             before = dict(state["versions"])
             self._versions = {name: min(v, before[name]) for name, v in self._versions.items() if name in before}
         await self.save(tally)
-        await check_no_sweep(self._storage, self._layout)
+        try:
+            await check_no_sweep(self._storage, self._layout)
+        except UnavailableError:
+            if saved is None:  # nothing has come that a sweep would have to spare
+                await self._checkpoint.forget()
+            raise
         await limit_versions(self._storage, self._layout, self._versions)
         return tally
 

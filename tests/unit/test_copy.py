@@ -417,6 +417,7 @@ async def test_a_copy_does_not_begin_where_a_sweep_has_not_ended(source: Storage
 
     with pytest.raises(UnavailableError, match="sweep"):
         await copied(source, destination)
+    assert list(await stored(destination, "meta")) == [GUESTS.meta("sweep").text]
     await Guests(destination).sweep()
 
     assert (await copied(source, destination)).is_complete
