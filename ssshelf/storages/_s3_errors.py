@@ -1,28 +1,10 @@
-"""What S3 and its client say went wrong, in the words of ``ssshelf.errors``."""
+"""What S3 says went wrong, in the words of ``ssshelf.errors``."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
-
-import aiohttp
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    ResponseStreamingError,
-)
-from botocore.exceptions import (
-    ConnectionError as NoConnectionError,
-)
 
 from ssshelf.errors import (
     ConflictError,
@@ -34,6 +16,7 @@ from ssshelf.errors import (
     UnsupportedError,
 )
 from ssshelf.keys import Key
+from ssshelf.storages import _aws_errors
 from ssshelf.storages.base import Condition, IfMatch
 
 __all__ = ["code_error", "mapped"]
@@ -48,46 +31,22 @@ _DENIED = {
 }
 _BUSY = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "Throttling", "OperationAborted"}
 _ELSEWHERE = {"PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException"}
-_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
-_BROKEN = (
-    NoConnectionError,
-    HTTPClientError,
-    ResponseStreamingError,
-    IncompleteReadError,
-    aiohttp.ClientError,
-    OSError,
-    asyncio.TimeoutError,
-)
 _CONFLICT, _PRECONDITION_FAILED, _NOT_FOUND, _NOT_IMPLEMENTED, _SERVER_ERROR = 409, 412, 404, 501, 500
 
 
 @contextlib.contextmanager
 def mapped(bucket: str, key: Key, condition: Condition | None = None) -> Iterator[None]:
     """Raise what the client raises inside as the ``ssshelf.errors`` it means for ``key``."""
-    try:
-        yield
-    except ShelfError:  # of a request inside; some of them are an OSError, too
-        raise
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        failure = code_error(bucket, key, str(details.get("Code", "")), status)
+
+    def meaning(code: str, status: int, _: Any) -> ShelfError:
+        failure = code_error(bucket, key, code, status)
         # A store answers 404 when the entry that If-Match names is gone.
         if condition is not None and (status == _PRECONDITION_FAILED or isinstance(failure, NotFoundError)):
-            failure = ConflictError(key, condition.etag if isinstance(condition, IfMatch) else None, None)
-        raise failure from error
-    except _CREDENTIALS as error:
-        msg = f"S3: {error}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or run under a role"
-        raise DeniedError(msg) from error
-    except ParamValidationError as error:
-        msg = f"S3: {str(error.kwargs.get('report', error)).splitlines()[0]}"
-        raise ValueError(msg) from error
-    except _BROKEN as error:
-        reason = f"S3: {type(error).__name__}: {str(error) or 'the whole answer did not come in time'}"
-        raise UnavailableError(reason, maybe_applied=not _never_sent(error)) from error
-    except BotoCoreError as error:
-        msg = f"S3: {error}"
-        raise ShelfError(msg) from error
+            return ConflictError(key, condition.etag if isinstance(condition, IfMatch) else None, None)
+        return failure
+
+    with _aws_errors.mapped("S3", meaning):
+        yield
 
 
 def code_error(bucket: str, key: Key, code: str, status: int) -> ShelfError:  # noqa: PLR0911  a table
@@ -110,8 +69,3 @@ def code_error(bucket: str, key: Key, code: str, status: int) -> ShelfError:  # 
     if status in (_CONFLICT, 408, 429) or status >= _SERVER_ERROR or code in _BUSY:
         return UnavailableError(said)
     return ShelfError(said)
-
-
-def _never_sent(error: Any) -> bool:
-    cause = getattr(error, "kwargs", {}).get("error", error)
-    return isinstance(error, ConnectTimeoutError) or isinstance(cause, aiohttp.ClientConnectorError)

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from ssshelf.errors import NotFoundError, ShelfError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
+from ssshelf.storages._aws_client import is_aws
 from ssshelf.storages.base import Capabilities, Condition, IfMatch, check_holds_items
 from ssshelf.storages.probe import Probe, ask
 from ssshelf.storages.wrapper import WrapperStorage
@@ -24,24 +25,22 @@ from ssshelf.storages.wrapper import WrapperStorage
 if TYPE_CHECKING:
     from ssshelf.storages.s3 import S3Storage
 
-__all__ = ["AS_DOCUMENTED", "Trust", "is_aws"]
+__all__ = ["AS_DOCUMENTED", "Trust", "is_known"]
 
 _OLD = dt.timedelta(minutes=20)
 _TOO_OLD = "RequestTimeTooSkewed"
-_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 _DIRECTORY_BUCKET = "--x-s3"
 _SIGNED_FOR = re.compile(r"AWS4-HMAC-SHA256 Credential=.+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request,")
 AS_DOCUMENTED = Probe(**dict.fromkeys((field.name for field in dataclasses.fields(Probe)), True))
 """What Amazon S3 does."""
 
 
-def is_aws(endpoint_url: str, bucket: str) -> bool:
+def is_known(endpoint_url: str, bucket: str) -> bool:
     """Return whether the store is Amazon S3, and the bucket one that it lists in order.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
     """
-    host = urlsplit(endpoint_url).hostname or ""
-    return host.endswith(_AWS_DOMAINS) and not bucket.endswith(_DIRECTORY_BUCKET)
+    return is_aws(endpoint_url) and not bucket.endswith(_DIRECTORY_BUCKET)
 
 
 class Trust:
@@ -116,7 +115,7 @@ class Trust:
 
     async def _recalled(self, storage: S3Storage) -> Probe:
         client = await storage._client()
-        if is_aws(client.meta.endpoint_url, storage.bucket):
+        if is_known(client.meta.endpoint_url, storage.bucket):
             return AS_DOCUMENTED
         try:
             return Probe.from_json((await storage.get(await _place(storage))).data)

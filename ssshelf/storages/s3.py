@@ -23,10 +23,10 @@ from ssshelf.storages.base import (
     Storage,
     check_limit,
 )
-from ssshelf.storages.urls import StorageURL, environment_url
+from ssshelf.storages.urls import environment_url
 
 try:
-    from ssshelf.storages._s3_client import ClientPool, S3Options, read_all
+    from ssshelf.storages._aws_client import AWSOptions, ClientPool, read_all, url_settings
     from ssshelf.storages._s3_errors import code_error, mapped
     from ssshelf.storages._s3_trust import Trust
 except ModuleNotFoundError as error:
@@ -45,6 +45,16 @@ _LARGEST_PUT_BYTES = 5 * 2**30
 # A request is refused once its date is 15 minutes off; its sender's clock may be as much ahead.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 _LATE_S = 1800.0
+
+
+class S3Options(AWSOptions, total=False):
+    """Where the store is and who asks: those of ``AWSOptions``, and one more.
+
+    Attributes:
+        addressing_style: ``"virtual"`` (bucket in the host name), ``"path"`` or ``"auto"``.
+    """
+
+    addressing_style: str
 
 
 class S3Storage(Storage):
@@ -91,7 +101,7 @@ class S3Storage(Storage):
         self.prefix = prefix.strip("/")
         self._root = f"{self.prefix}/" if self.prefix else ""
         self._retries = retries or RetryPolicy()
-        self._pool = ClientPool(session, client, concurrency, options)
+        self._pool = ClientPool("s3", session, client, concurrency, options)
         self._closed = False
         self._trust = Trust(
             Capabilities(
@@ -231,15 +241,7 @@ def _header(condition: Condition | None, *, etag_quoted: bool) -> dict[str, str]
 
 
 def _settings(url: str, prefix: str, options: S3Options) -> tuple[str, str, S3Options]:
-    parsed = StorageURL.parse(url)
-    if parsed.scheme != "s3" or not parsed.host:
-        msg = f"S3Storage needs a URL such as s3://bucket/prefix, not a {parsed.scheme}:// one without a bucket"
-        raise ValueError(msg)
-    parsed.check_options(_URL_OPTIONS)
-    if "@" in parsed.options.get("endpoint_url", ""):
-        msg = "an endpoint_url holds no credentials; they come from AWS_ACCESS_KEY_ID and the like"
-        raise ValueError(msg)
-    found: dict[str, Any] = {_URL_OPTIONS[name]: value for name, value in parsed.options.items()}
+    parsed, found = url_settings(url, "s3://bucket/prefix", _URL_OPTIONS)
     found.update(options)
     path = "/".join(part for part in (parsed.path.strip("/"), prefix.strip("/")) if part)
     return parsed.host, path, S3Options(**found)  # type: ignore[typeddict-item]

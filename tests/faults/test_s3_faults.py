@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from ssshelf import CommitUnknownError, ConflictError, Key, NotFoundError, RetryBudget, RetryPolicy, UnavailableError
-from ssshelf.storages._s3_client import ClientPool, S3Options, read_all
+from ssshelf.storages._aws_client import AWSOptions, ClientPool, read_all
 from ssshelf.storages.base import IfAbsent
 from ssshelf.storages.s3 import S3Storage
 from ssshelf.testing import run_in_virtual_time
@@ -168,7 +168,7 @@ class Slow:
 
 def read_through_a_pool(chunks: int, pause_s: float, sent_bytes: int = 0) -> int:
     async def main() -> int:
-        pool = ClientPool(None, None, 1, S3Options(connect_timeout_s=1.0, read_timeout_s=2.0))
+        pool = ClientPool("s3", None, None, 1, AWSOptions(connect_timeout_s=1.0, read_timeout_s=2.0))
         async with pool.limit(sent_bytes) as limit:
             return len(await read_all(Slow(chunks, pause_s), limit))
 

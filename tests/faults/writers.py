@@ -18,7 +18,7 @@ from typing import Any
 from aiobotocore.session import get_session
 
 from ssshelf import Collection, ConflictError, NotFoundError, RetryPolicy
-from ssshelf.storages._s3_client import _read_files
+from ssshelf.storages._aws_client import _read_files
 from ssshelf.storages.s3 import S3Storage
 from ssshelf.storages.sqlite import SQLiteStorage
 from tests.bookmarks import Bookmark, Bookmarks, bookmark
@@ -75,7 +75,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     if "bucket" in settings:
         session = settings["session"] = get_session()
-        _read_files(session)
+        _read_files(session, "s3")
     for line in sys.stdin:
         if pid := os.fork():
             _, status = os.waitpid(pid, 0)

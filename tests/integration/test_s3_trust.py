@@ -13,7 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from ssshelf import CManager, Collection, DictItems, Key, RetryPolicy, S3Storage, UnavailableError, UnsupportedError
-from ssshelf.storages._s3_trust import AS_DOCUMENTED, is_aws
+from ssshelf.storages._s3_trust import AS_DOCUMENTED, is_known
 from ssshelf.storages.base import IfAbsent, IfMatch
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.probe import Probe
@@ -326,4 +326,4 @@ async def test_aws_is_not_asked(retry: bool) -> None:  # noqa: FBT001
     ],
 )
 def test_aws_is_known_by_its_endpoint(url: str, bucket: str, expected: bool) -> None:  # noqa: FBT001
-    assert is_aws(url, bucket) is expected
+    assert is_known(url, bucket) is expected

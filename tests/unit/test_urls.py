@@ -110,8 +110,8 @@ def test_an_s3_url_names_bucket_prefix_and_options(url: str, bucket: str, prefix
         ("sqlite://", "three slashes before a relative path"),
         ("sqlite:///", "three slashes before a relative path"),
         ("sqlite:///:memory:", "for a storage in memory use MemoryStorage"),
-        ("s3://", "S3Storage needs a URL such as s3://bucket/prefix"),
-        ("s3:///prefix", "S3Storage needs a URL such as s3://bucket/prefix"),
+        ("s3://", "this storage needs a URL such as s3://bucket/prefix"),
+        ("s3:///prefix", "this storage needs a URL such as s3://bucket/prefix"),
         ("memory://name", "memory:// has neither a host nor a path"),
         ("memory:///name", "memory:// has neither a host nor a path"),
         ("memory://?size=5", "unknown option in a memory:// URL: size; it takes no options"),
@@ -229,7 +229,7 @@ def test_an_s3_storage_refuses_an_environment_that_names_another_store(
 ) -> None:
     monkeypatch.setenv("SSSHELF_URL", url)
 
-    with pytest.raises(ValueError, match="S3Storage needs a URL such as s3://bucket/prefix"):
+    with pytest.raises(ValueError, match="this storage needs a URL such as s3://bucket/prefix"):
         S3Storage()
 
 

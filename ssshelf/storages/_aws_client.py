@@ -1,4 +1,4 @@
-"""The aiobotocore client of an ``S3Storage``: one for each event loop, made when first needed."""
+"""The aiobotocore clients of a storage on AWS: one for each event loop, made when first needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypedDict
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import botocore.session
@@ -17,23 +18,25 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from botocore.utils import parse_timestamp
 
-__all__ = ["ClientPool", "S3Options", "read_all"]
+from ssshelf.storages.urls import StorageURL
+
+__all__ = ["AWSOptions", "ClientPool", "is_aws", "read_all", "url_settings"]
 
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
 _SLOWEST_BYTES_PER_S = 16 * 1024
 _CHUNK_BYTES = 1024 * 1024
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
-class S3Options(TypedDict, total=False):
+class AWSOptions(TypedDict, total=False):
     """Where the store is and who asks; names and defaults are those of botocore's clients.
 
     An attempt takes no longer than ``connect_timeout_s`` and ``read_timeout_s`` together, however slowly an answer
     trickles in and however many wait for a connection; data adds the time that they take at 16 KiB/s.
 
     Attributes:
-        addressing_style: ``"virtual"`` (bucket in the host name), ``"path"`` or ``"auto"``.
         verify: Check TLS certificates: a path to a CA bundle, or true.
         connect_timeout_s: How long a connection may take; 5 seconds unless told.
         read_timeout_s: How long the store may be silent; 30 seconds unless told.
@@ -44,7 +47,6 @@ class S3Options(TypedDict, total=False):
     aws_access_key_id: str
     aws_secret_access_key: str
     aws_session_token: str
-    addressing_style: str
     verify: bool | str
     connect_timeout_s: float
     read_timeout_s: float
@@ -74,13 +76,15 @@ class ClientPool:
     """Clients by event loop, since the connections of a client belong to the loop that opened them.
 
     Args:
+        service: What botocore calls the store: ``"s3"`` or ``"dynamodb"``.
         session: An aiobotocore ``AioSession`` or an aioboto3 ``Session``; ``None`` makes one.
         client: A ready client to use everywhere; it stays the caller's to close.
         concurrency: How many connections each client keeps.
         options: What clients are made with.
     """
 
-    def __init__(self, session: Any, client: Any, concurrency: int, options: S3Options) -> None:
+    def __init__(self, service: str, session: Any, client: Any, concurrency: int, options: AWSOptions) -> None:
+        self._service = service
         self._session = session
         self._given = client
         self._concurrency = concurrency
@@ -132,7 +136,7 @@ class ClientPool:
     def _forget_dead_loops(self) -> None:
         for loop in [loop for loop in self._slots if loop.is_closed()]:
             del self._slots[loop]
-            text = "an S3Storage was not closed before its event loop ended: use `async with` in each asyncio.run"
+            text = "a storage was not closed before its event loop ended: use `async with` in each asyncio.run"
             warnings.warn(text, ResourceWarning, stacklevel=3)
 
     async def _create(self) -> Any:
@@ -146,16 +150,39 @@ class ClientPool:
             response_checksum_validation="when_required",
             connect_timeout=settings.pop("connect_timeout_s", _CONNECT_TIMEOUT_S),
             read_timeout=settings.pop("read_timeout_s", _READ_TIMEOUT_S),
-            s3={"addressing_style": settings.pop("addressing_style", "auto")},
+            s3={"addressing_style": settings.pop("addressing_style", "auto")},  # other services take no notice of it
         )
         session = self._session
         if hasattr(session, "client"):  # aioboto3
-            return session.client("s3", config=config, **settings)
+            return session.client(self._service, config=config, **settings)
         if session is None:
             session = self._session = get_session()
-        await asyncio.to_thread(_read_files, session)
+        await asyncio.to_thread(_read_files, session, self._service)
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
-        return session.create_client("s3", config=config, **settings)
+        return session.create_client(self._service, config=config, **settings)
+
+
+def is_aws(endpoint_url: str) -> bool:
+    """Return whether a client with this endpoint talks to AWS itself, which does what it documents."""
+    return (urlsplit(endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
+
+
+def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[StorageURL, dict[str, Any]]:
+    """Return the pieces of a storage's URL, which looks like ``example``, and its options by the names in ``known``.
+
+    Raises:
+        ValueError: It has another scheme, names no bucket or table, or has options that would be ignored.
+    """
+    parsed = StorageURL.parse(url)
+    scheme, _, name = example.partition("://")
+    if parsed.scheme != scheme or not parsed.host:
+        msg = f"this storage needs a URL such as {example}, not a {parsed.scheme}:// one without a {name.split('/')[0]}"
+        raise ValueError(msg)
+    parsed.check_options(known)
+    if "@" in parsed.options.get("endpoint_url", ""):
+        msg = "an endpoint_url holds no credentials; they come from AWS_ACCESS_KEY_ID and the like"
+        raise ValueError(msg)
+    return parsed, {known[name]: value for name, value in parsed.options.items()}
 
 
 async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
@@ -176,11 +203,11 @@ def _moment(text: Any) -> dt.datetime:
         return parse_timestamp(text)  # type: ignore[no-any-return]
 
 
-def _read_files(session: Any) -> None:
-    """Have ``session`` read all files that a client for S3 is made of, which takes a tenth of a second.
+def _read_files(session: Any, service: str) -> None:
+    """Have ``session`` read all files that a client for ``service`` is made of, which takes a tenth of a second.
 
     A synchronous client that is thrown away reads them into the loader that both sessions share.
     """
     scratch = botocore.session.Session()
     scratch.register_component("data_loader", session.get_component("data_loader"))
-    scratch.create_client("s3", region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")  # noqa: S106
+    scratch.create_client(service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")  # noqa: S106
