@@ -33,6 +33,7 @@ from ssshelf.retries import RetryBudget, RetryPolicy
 from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
+    from ssshelf.storages.dynamodb import DynamoDBStorage
     from ssshelf.storages.memory import MemoryStorage
     from ssshelf.storages.s3 import S3Storage
     from ssshelf.storages.sqlite import SQLiteStorage
@@ -47,6 +48,7 @@ __all__ = [
     "DeniedError",
     "Desc",
     "DictItems",
+    "DynamoDBStorage",
     "IManager",
     "IncompleteError",
     "InvalidCursorError",
@@ -73,7 +75,12 @@ __all__ = [
 
 __version__ = "0.2.0"
 
-_LAZY = {"MemoryStorage": "memory", "S3Storage": "s3", "SQLiteStorage": "sqlite"}
+_LAZY = {
+    "DynamoDBStorage": "dynamodb",
+    "MemoryStorage": "memory",
+    "S3Storage": "s3",
+    "SQLiteStorage": "sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -73,6 +73,20 @@ def s3rver_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def dynamodb_url() -> Iterator[str]:
+    """Yield the URL of DynamoDB Local: the DynamoDB of record."""
+    with served([SERVERS / "dynamodb.sh", "run", "local"]) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def dynalite_url() -> Iterator[str]:
+    """Yield the URL of dynalite, a DynamoDB without transactions."""
+    with served([SERVERS / "dynamodb.sh", "run", "dynalite"]) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def ceph_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of a Ceph RADOS Gateway 20: the S3 of record."""
     if url := os.environ.get("SSSHELF_CEPH_URL"):

@@ -9,10 +9,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiobotocore.session import get_session
 
 from ssshelf.keys import Key
 from ssshelf.storages.base import Capabilities, Storage
 from ssshelf.storages.counting import CountingStorage
+from ssshelf.storages.dynamodb import DynamoDBStorage
 from ssshelf.storages.faulty import FaultyStorage
 from ssshelf.storages.memory import MemoryStorage
 from ssshelf.storages.prefixed import PrefixedStorage
@@ -30,28 +32,36 @@ __all__ = [
     "BUCKET",
     "SERVERS",
     "SHELVES",
+    "TABLE",
+    "TABLES",
     "LimitedStorage",
+    "dynamodb_storage",
     "open_named",
     "open_requests",
     "s3_storage",
     "unknown_s3_storage",
 ]
 
-BUCKET = "ssshelf-tests"
+BUCKET = TABLE = "ssshelf-tests"
 ceph = pytest.mark.ceph
 servers = pytest.mark.servers
 
 SERVERS = ["moto", pytest.param("ceph", marks=ceph), pytest.param("ceph16", marks=servers)]
 """Those that speak S3 and honour conditions."""
 
-SHELVES = ["memory", "memory-plain", "sqlite", *SERVERS]
+TABLES = [pytest.param("dynamodb", marks=servers), pytest.param("dynalite", marks=servers)]
+"""Those that speak DynamoDB, with and without transactions; moto does, too, and is slow at it."""
+
+SHELVES = ["memory", "memory-plain", "sqlite", *SERVERS, *TABLES]
 """Those that differ in what a manager can rely on."""
 
 WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
-ALL = [*SHELVES, *WRAPPERS]
+ALL = [*SHELVES, "moto-dynamodb", *WRAPPERS]
 
 
 _probes: dict[str, Probe] = {}
+_tables: set[str] = set()
+_session = get_session()  # one for all, since each reads the same files
 
 
 class LimitedStorage(WrapperStorage):
@@ -89,10 +99,28 @@ async def unknown_s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storag
 
 
 @contextlib.asynccontextmanager
+async def dynamodb_storage(url: str, **options: Any) -> AsyncIterator[DynamoDBStorage]:
+    """Open a new, empty part of the tests' table on the server at ``url``."""
+    settings = {"endpoint_url": url, "region_name": "us-east-1", "session": _session, **options}
+    async with DynamoDBStorage(TABLE, f"tests/{uuid.uuid4().hex}", **settings) as storage:
+        if url not in _tables:
+            await storage.create_table()
+            _tables.add(url)
+        yield storage
+
+
+@contextlib.asynccontextmanager
 async def open_named(name: str, request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
     """Open the storage with this name, empty."""
     if name in ("moto", "ceph", "ceph16"):
         async with s3_storage(request.getfixturevalue(f"{name}_url")) as storage:
+            yield storage
+        return
+    if name in ("dynamodb", "dynalite", "moto-dynamodb"):
+        url = request.getfixturevalue(f"{name.removesuffix('-dynamodb')}_url")
+        async with dynamodb_storage(url, transactions=name != "dynalite") as storage:
+            if name == "moto-dynamodb":  # it counts bytes as the base64 that they travel in
+                storage._capabilities = dataclasses.replace(storage.capabilities, max_value_bytes=290_000)
             yield storage
         return
     async with _local(name, request) as local:

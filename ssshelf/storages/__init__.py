@@ -18,6 +18,7 @@ def open_storage(url: str | None = None) -> Storage:
     * ``memory://``: a new, empty ``MemoryStorage``
     * ``sqlite:///shelf.db`` (relative), ``sqlite:////var/lib/shelf.db`` (absolute): a ``SQLiteStorage``
     * ``s3://bucket/prefix?region=…&endpoint_url=…&addressing_style=path``: a ``S3Storage``; needs ``ssshelf[s3]``
+    * ``dynamodb://table?region=…&endpoint_url=…&prefix=…``: a ``DynamoDBStorage``; needs ``ssshelf[dynamodb]``
 
     Args:
         url: Where the data is; ``None`` reads the environment variable ``SSSHELF_URL``.
@@ -45,7 +46,11 @@ def open_storage(url: str | None = None) -> Storage:
         from ssshelf.storages.s3 import S3Storage  # noqa: PLC0415
 
         return S3Storage.from_url(url)
-    msg = f"no storage for {parsed.scheme}:// URLs; there are memory, sqlite and s3"
+    if parsed.scheme == "dynamodb":
+        from ssshelf.storages.dynamodb import DynamoDBStorage  # noqa: PLC0415
+
+        return DynamoDBStorage.from_url(url)
+    msg = f"no storage for {parsed.scheme}:// URLs; there are memory, sqlite, s3 and dynamodb"
     raise ValueError(msg)
 
 

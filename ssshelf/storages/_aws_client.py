@@ -81,6 +81,9 @@ class ClientPool:
         client: A ready client to use everywhere; it stays the caller's to close.
         concurrency: How many connections each client keeps.
         options: What clients are made with.
+
+    Attributes:
+        patience_s: How long an attempt may take, without the time for its data.
     """
 
     def __init__(self, service: str, session: Any, client: Any, concurrency: int, options: AWSOptions) -> None:
@@ -89,7 +92,7 @@ class ClientPool:
         self._given = client
         self._concurrency = concurrency
         self._options = options
-        self._patience_s = options.get("connect_timeout_s", _CONNECT_TIMEOUT_S) + options.get(
+        self.patience_s = options.get("connect_timeout_s", _CONNECT_TIMEOUT_S) + options.get(
             "read_timeout_s", _READ_TIMEOUT_S
         )
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slot] = WeakKeyDictionary()
@@ -114,7 +117,7 @@ class ClientPool:
 
         The limits of aiohttp do not: waiting for a free connection has none, and each byte read starts another.
         """
-        return asyncio.timeout(self._patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
+        return asyncio.timeout(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
 
     @property
     def is_open(self) -> bool:

@@ -56,7 +56,8 @@ class EntryPromises:
         assert (await storage.get(_KEY)).data == b""
 
     async def test_a_large_entry_comes_back_whole(self, storage: Storage) -> None:
-        data = bytes(range(256)) * 8192
+        most = storage.capabilities.max_value_bytes
+        data = (bytes(range(256)) * 8192)[:most]
 
         await storage.put(_KEY, data)
 

@@ -6,3 +6,4 @@ cd "$(dirname "$0")"
 for version in 20 16; do CEPH_VERSION=$version ./ceph.sh install; done
 ./s3rver.sh install
 ./legacy.sh install
+for kind in local dynalite; do ./dynamodb.sh install $kind; done

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import MemoryStorage, S3Storage, SQLiteStorage, open_storage
+from ssshelf import DynamoDBStorage, MemoryStorage, S3Storage, SQLiteStorage, open_storage
 from ssshelf.keys import MAX_KEY_BYTES, Key
 from ssshelf.storages.urls import StorageURL, environment_url
 
@@ -95,15 +95,47 @@ def test_an_s3_url_names_bucket_prefix_and_options(url: str, bucket: str, prefix
 
 
 @pytest.mark.parametrize(
+    ("url", "table", "prefix", "transactions", "options"),
+    [
+        ("dynamodb://table", "table", "", True, {}),
+        ("dynamodb://table/", "table", "", True, {}),
+        ("dynamodb://my.table_1?region=eu-central-1", "my.table_1", "", True, {"region_name": "eu-central-1"}),
+        (
+            "dynamodb://t?endpoint_url=http%3A%2F%2F127.0.0.1%3A8000&prefix=a%2Fb&transactions=no",
+            "t",
+            "a/b",
+            False,
+            {"endpoint_url": "http://127.0.0.1:8000"},
+        ),
+        ("dynamodb://t?transactions=yes", "t", "", True, {}),
+    ],
+)
+def test_a_dynamodb_url_names_table_prefix_and_options(
+    url: str, table: str, prefix: str, transactions: bool, options: dict[str, str]
+) -> None:
+    storage = open_storage(url)
+
+    assert isinstance(storage, DynamoDBStorage)
+    assert (storage.table, storage.prefix) == (table, prefix)
+    assert storage.capabilities.atomic_batch == (100 if transactions else 1)
+    assert storage._table.pool._options == options
+
+
+@pytest.mark.parametrize(
     ("url", "says"),
     [
+        ("dynamodb://", "this storage needs a URL such as dynamodb://table, not a dynamodb:// one without a table"),
+        ("dynamodb://table/prefix", "has no path: several storages in one table are kept apart by"),
+        ("dynamodb://table?transactions=1", "is yes or no, not '1'"),
+        ("dynamodb://table?regoin=eu", "unknown option in a dynamodb:// URL: regoin; it takes endpoint_url, prefix,"),
+        (f"dynamodb://table?endpoint_url=http://id:{HUSH}@h", "an endpoint_url holds no credentials"),
         ("", "a storage URL looks like"),
         ("shelf.db", "a storage URL looks like"),
         ("/var/lib/shelf.db", "a storage URL looks like"),
         ("s3:bucket", "a storage URL looks like"),
         ("://bucket", "a storage URL looks like"),
         ("s3://[bucket", "a storage URL looks like"),
-        ("gs://bucket", "no storage for gs:// URLs; there are memory, sqlite and s3"),
+        ("gs://bucket", "no storage for gs:// URLs; there are memory, sqlite, s3 and dynamodb"),
         ("http://bucket", "no storage for http:// URLs"),
         ("sqlite://shelf.db", "three slashes before a relative path, four before an absolute one"),
         ("sqlite://host/shelf.db", "three slashes before a relative path"),
