@@ -31,6 +31,7 @@ __all__ = [
     "ALL",
     "BUCKET",
     "SERVERS",
+    "SESSION",
     "SHELVES",
     "TABLE",
     "TABLES",
@@ -61,7 +62,7 @@ ALL = [*SHELVES, "moto-dynamodb", *WRAPPERS]
 
 _probes: dict[str, Probe] = {}
 _tables: set[str] = set()
-_session = get_session()  # one for all, since each reads the same files
+SESSION = get_session()  # one for all, since each reads the same files
 
 
 class LimitedStorage(WrapperStorage):
@@ -101,7 +102,7 @@ async def unknown_s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storag
 @contextlib.asynccontextmanager
 async def dynamodb_storage(url: str, **options: Any) -> AsyncIterator[DynamoDBStorage]:
     """Open a new, empty part of the tests' table on the server at ``url``."""
-    settings = {"endpoint_url": url, "region_name": "us-east-1", "session": _session, **options}
+    settings = {"endpoint_url": url, "region_name": "us-east-1", "session": SESSION, **options}
     async with DynamoDBStorage(TABLE, f"tests/{uuid.uuid4().hex}", **settings) as storage:
         if url not in _tables:
             await storage.create_table()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -30,7 +31,9 @@ class StoreClock:
         """Learn what time it is from an answer of the store."""
         said = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
         if said and said != self._said:  # of those in one second the first is the closest
-            self._moment, self._heard_s, self._said = parsedate_to_datetime(said), self._uptime_s(), said
+            with contextlib.suppress(ValueError):
+                moment = parsedate_to_datetime(said).replace(tzinfo=dt.UTC)  # HTTP has no other
+                self._moment, self._heard_s, self._said = moment, self._uptime_s(), said
 
     def now(self) -> dt.datetime | None:
         """Return the time; ``None`` when the store never told."""

@@ -15,6 +15,8 @@ from ssshelf.storages.urls import StorageURL, environment_url
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ssshelf.storages.base import Storage
+
 HUSH = "hush-hush"
 
 
@@ -95,29 +97,29 @@ def test_an_s3_url_names_bucket_prefix_and_options(url: str, bucket: str, prefix
 
 
 @pytest.mark.parametrize(
-    ("url", "table", "prefix", "transactions", "options"),
+    ("url", "table", "prefix", "batch", "options"),
     [
-        ("dynamodb://table", "table", "", True, {}),
-        ("dynamodb://table/", "table", "", True, {}),
-        ("dynamodb://my.table_1?region=eu-central-1", "my.table_1", "", True, {"region_name": "eu-central-1"}),
+        ("dynamodb://table", "table", "", 100, {}),
+        ("dynamodb://table/", "table", "", 100, {}),
+        ("dynamodb://my.table_1?region=eu-central-1", "my.table_1", "", 100, {"region_name": "eu-central-1"}),
         (
             "dynamodb://t?endpoint_url=http%3A%2F%2F127.0.0.1%3A8000&prefix=a%2Fb&transactions=no",
             "t",
             "a/b",
-            False,
+            1,
             {"endpoint_url": "http://127.0.0.1:8000"},
         ),
-        ("dynamodb://t?transactions=yes", "t", "", True, {}),
+        ("dynamodb://t?transactions=yes", "t", "", 100, {}),
     ],
 )
 def test_a_dynamodb_url_names_table_prefix_and_options(
-    url: str, table: str, prefix: str, transactions: bool, options: dict[str, str]
+    url: str, table: str, prefix: str, batch: int, options: dict[str, str]
 ) -> None:
     storage = open_storage(url)
 
     assert isinstance(storage, DynamoDBStorage)
     assert (storage.table, storage.prefix) == (table, prefix)
-    assert storage.capabilities.atomic_batch == (100 if transactions else 1)
+    assert storage.capabilities.atomic_batch == batch
     assert storage._table.pool._options == options
 
 
@@ -276,8 +278,31 @@ def test_a_write_to_s3_may_be_late_by_the_life_of_its_signature_and_as_much_cloc
     assert MemoryStorage().capabilities.late_s == 0
 
 
-@pytest.mark.parametrize("storage", [S3Storage("bucket", "p", aws_secret_access_key=HUSH)], ids=["s3"])
-def test_a_storage_does_not_show_its_secrets(storage: S3Storage) -> None:
+def test_a_dynamodb_storage_takes_its_table_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSSHELF_URL", "dynamodb://table?prefix=p&region=eu-central-1")
+
+    storages = [DynamoDBStorage(), DynamoDBStorage(prefix="q", region_name="us-east-1"), DynamoDBStorage("other")]
+
+    assert [(storage.table, storage.prefix) for storage in storages] == [("table", "p"), ("table", "q"), ("other", "")]
+    assert [storage._table.pool._options.get("region_name") for storage in storages] == [
+        "eu-central-1",
+        "us-east-1",
+        None,
+    ]
+
+
+def test_a_prefix_that_fits_into_no_partition_key_is_refused() -> None:
+    assert DynamoDBStorage("table", "é" * 511).capabilities.max_key_bytes == MAX_KEY_BYTES
+    with pytest.raises(ValueError, match="a prefix of 1024 bytes is too long, 1023 is the most"):
+        DynamoDBStorage("table", "é" * 512)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [S3Storage("bucket", "p", aws_secret_access_key=HUSH), DynamoDBStorage("table", aws_secret_access_key=HUSH)],
+    ids=["s3", "dynamodb"],
+)
+def test_a_storage_does_not_show_its_secrets(storage: Storage) -> None:
     assert HUSH not in repr(storage) + str(storage)
 
 
@@ -299,7 +324,12 @@ sys.meta_path.insert(0, Missing())
 
 import ssshelf
 
-for attempt in (lambda: ssshelf.open_storage("s3://bucket"), lambda: ssshelf.S3Storage):
+for attempt in (
+    lambda: ssshelf.open_storage("s3://bucket"),
+    lambda: ssshelf.S3Storage,
+    lambda: ssshelf.open_storage("dynamodb://table"),
+    lambda: ssshelf.DynamoDBStorage,
+):
     try:
         attempt()
     except ModuleNotFoundError as error:
@@ -312,10 +342,12 @@ ssshelf.open_storage("sqlite:///shelf.db")
 def test_a_missing_extra_is_named() -> None:
     result = subprocess.run([sys.executable, "-c", WITHOUT_AN_EXTRA], capture_output=True, text=True, check=True)
 
-    first, second = result.stdout.splitlines()
-    assert first.startswith("S3Storage needs ")
-    assert first.endswith("pip install 'ssshelf[s3]'")
-    assert second == first
+    lines = result.stdout.splitlines()
+    for storage, extra in (("S3Storage", "s3"), ("DynamoDBStorage", "dynamodb")):
+        first, second, *lines = lines
+        assert first.startswith(f"{storage} needs ")
+        assert first.endswith(f"pip install 'ssshelf[{extra}]'")
+        assert second == first
 
 
 def test_importing_the_package_imports_no_client() -> None:
