@@ -29,7 +29,7 @@ test-example: install  ## Try the example in a browser and as Heroku installs it
 	tools/chromium.sh
 	$(TEST_EXAMPLE)
 
-test-servers: install  ## Run the tests that need a real S3: installs and starts Ceph 20, Ceph 16, s3rver (root on Debian)
+test-servers: install  ## Run the tests that need real servers: installs Ceph, s3rver, DynamoDB Local, dynalite (root on Debian)
 	tests/servers/install.sh
 	$(PYTEST) -m "ceph or servers"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("aiobotocore", "aiohttp", "botocore", "moto", "orjson")
+PACKAGES = ("aiobotocore", "aioboto3", "aiodynamo", "aiohttp", "botocore", "moto", "orjson", "pynamodb")
 
 
 async def in_turns(contestants: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> dict[str, list[float]]:

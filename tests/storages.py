@@ -36,10 +36,12 @@ __all__ = [
     "TABLE",
     "TABLES",
     "LimitedStorage",
+    "ceph",
     "dynamodb_storage",
     "open_named",
     "open_requests",
     "s3_storage",
+    "servers",
     "unknown_s3_storage",
 ]
 
@@ -143,8 +145,9 @@ def _local(name: str, request: pytest.FixtureRequest) -> Storage:
     return storages[name]()
 
 
-def open_requests(storage: S3Storage) -> int:
+def open_requests(storage: S3Storage | DynamoDBStorage) -> int:
     """Return how many connections of this event loop's client are in use."""
-    slot = storage._pool._slots.get(asyncio.get_running_loop())
+    pool = storage._pool if isinstance(storage, S3Storage) else storage._table.pool
+    slot = pool._slots.get(asyncio.get_running_loop())
     sessions = slot.client._endpoint.http_session._sessions.values() if slot and slot.client else ()
     return sum(len(session.connector._acquired) for session in sessions)

@@ -11,12 +11,17 @@ import orjson
 
 from ssshelf.errors import CorruptionError, NotFoundError, UnsupportedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import Storage, delete_many
 
 __all__ = ["Checkpoint", "Progress", "Report"]
 
 _FORMAT_VERSION = 1
 _FINISHED = {"finished": True}
+_PIECES = "pieces"
+_LINE_BYTES = 8 * 1024
+"""More than a state takes: its longest text is a key."""
+_LARGEST_DATA_BYTES = 2**20
+"""More than any job remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ Report: TypeAlias = Callable[[Progress], None]
 class Checkpoint:
     """The memory of one job.
 
+    Where the store takes no entry so large, the data is in pieces below the key, in one of two places: what is saved
+    goes to the one that is not in use, and then the entry under the key names it.
+
     Args:
         storage: Where it is.
         key: Under which key.
@@ -47,6 +55,8 @@ class Checkpoint:
     def __init__(self, storage: Storage, key: Key) -> None:
         self._storage = storage
         self._key = key
+        self._piece_bytes = storage.capabilities.max_value_bytes or _LARGEST_DATA_BYTES
+        self._place = 0
 
     async def load(self, like: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
         """Return what was saved last; ``None`` if the job is finished, or what is there is no state of it.
@@ -55,13 +65,15 @@ class Checkpoint:
             like: Any state of the job: one that was saved has the same names, and values of the same types.
 
         Cost:
-            1 get.
+            1 get, and 1 for each piece.
         """
         try:
             entry = await self._storage.get(self._key)
             line, _, data = entry.data.partition(b"\n")
             state = orjson.loads(line)
-        except (NotFoundError, CorruptionError, orjson.JSONDecodeError):
+            if isinstance(state, dict) and _PIECES in state:
+                data = await self._joined(*state.pop(_PIECES))
+        except (NotFoundError, CorruptionError, orjson.JSONDecodeError, TypeError):
             return None
         if not _is_like({"ssshelf": _FORMAT_VERSION, **like}, state) or state.pop("ssshelf") != _FORMAT_VERSION:
             return None
@@ -71,25 +83,34 @@ class Checkpoint:
         """Replace what is remembered.
 
         Cost:
-            1 put.
+            1 put, and 1 for each piece.
         """
-        await self._storage.put(self._key, _packed(state) + data)
+        line = dict(state)
+        if len(data) + _LINE_BYTES > self._piece_bytes:
+            self._place = 1 - self._place
+            pieces = [data[start : start + self._piece_bytes] for start in range(0, len(data), self._piece_bytes)]
+            for number, piece in enumerate(pieces):
+                await self._storage.put(self._piece(self._place, number), piece)
+            line, data = {**line, _PIECES: [self._place, len(pieces)]}, b""
+        await self._storage.put(self._key, _packed(line) + data)
 
     async def finish(self) -> None:
         """Forget it, but for that the job came to its end.
 
         Cost:
-            1 put.
+            1 put; 1 scan more, and deletions, where there may be pieces.
         """
         await self.save(_FINISHED)
+        await self._delete_pieces()
 
     async def forget(self) -> None:
         """Leave nothing behind.
 
         Cost:
-            1 deletion.
+            1 deletion; 1 scan more, and deletions, where there may be pieces.
         """
         await self._storage.delete(self._key)
+        await self._delete_pieces()
 
     async def is_unfinished(self) -> bool:
         """Whether the job was begun, and has not come to its end.
@@ -118,6 +139,19 @@ class Checkpoint:
             msg = f"{self._storage!r} does not say when an entry was written, so the age of garbage is unknown"
             raise UnsupportedError(msg)
         return rows[0].modified
+
+    async def _delete_pieces(self) -> None:
+        if self._piece_bytes < _LARGEST_DATA_BYTES:
+            scan = await self._storage.scan(self._key)
+            await delete_many(self._storage, [row.key for row in scan.rows])
+
+    async def _joined(self, place: int, count: int) -> bytes:
+        self._place = place
+        pieces = [await self._storage.get(self._piece(place, number)) for number in range(count)]
+        return b"".join(piece.data for piece in pieces)
+
+    def _piece(self, place: int, number: int) -> Key:
+        return Key(*self._key.parts, place, number)
 
 
 def _packed(state: dict[str, Any]) -> bytes:

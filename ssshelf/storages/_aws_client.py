@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import io
 import warnings
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -58,6 +59,11 @@ class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore i
     aiohttp sends a PUT again by itself when a kept-alive connection breaks. If the first one had been applied, the
     second fails its condition, and a write that succeeded would look lost.
     """
+
+    async def send(self, request: Any) -> Any:
+        if isinstance(request.body, bytes) and len(request.body) > _CHUNK_BYTES:
+            request.body = io.BytesIO(request.body)  # which aiohttp sends piece by piece
+        return await super().send(request)
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)

@@ -96,7 +96,7 @@ def _code_error(table: str, code: str, status: int, message: str) -> ShelfError:
     if code == "ResourceNotFoundException":
         advice = "fix its name, region or endpoint, or make it with `await storage.create_table()`"
         return StoreNotFoundError(f"DynamoDB: there is no table {table!r} that can be used here: {advice}")
-    if code == "ValidationException" and "key" in message.lower():
+    if code == "ValidationException" and ("key" in message.lower() or "schema" in message):
         return other_schema(table)
     if code == "UnknownOperationException":
         return UnsupportedError(

@@ -49,16 +49,19 @@ class Listing:
     async def register(self, keys: Iterable[Key]) -> None:
         """Have the partitions of ``keys``, which are to be written next, in the directory.
 
+        It is read first, which a table with other keys refuses: a put might succeed there, and overwrite.
+
         Raises:
             UnavailableError: The store did not answer; nothing was sent of what is to be written.
 
         Cost:
-            1 put for each partition that this object has not written to before.
+            1 get for each partition that this object has not written to before, and 1 put if nobody has.
         """
         for partition in {partition_of(key.text) for key in keys} - self._registered:
             row = self._rows.registration(partition)
             try:
-                await self._table.repeat("put_item", TableName=self._table.name, Item=row)
+                if "Item" not in await self._table.ask("get_item", Key=row):
+                    await self._table.repeat("put_item", TableName=self._table.name, Item=row)
             except UnavailableError as error:
                 raise UnavailableError(error.reason, maybe_applied=False) from error
             self._registered.add(partition)

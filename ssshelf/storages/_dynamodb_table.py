@@ -14,9 +14,6 @@ from ssshelf.storages.base import Operation
 
 __all__ = ["Table"]
 
-_LARGEST_ANSWER_BYTES = 2**20
-_LARGEST_BATCH_ANSWER_BYTES = 16 * 2**20
-
 
 class Table:
     """A table, as far as clients are concerned.
@@ -51,16 +48,16 @@ class Table:
             return await self.pool.get()
 
     async def send(
-        self, request: str, operations: Sequence[Operation] = (), moved_bytes: int = 0, **parameters: Any
+        self, request: str, operations: Sequence[Operation] = (), sent_bytes: int = 0, **parameters: Any
     ) -> dict[str, Any]:
-        """Make one attempt at a request, which moves so many bytes at the most, and return the answer.
+        """Make one attempt at a request, which sends so many bytes, and return the answer.
 
         Raises:
             ConflictError: The condition of one of ``operations`` does not hold.
             UnavailableError: There was no answer, or one of something else.
         """
         with mapped(self.name, operations):
-            async with self.pool.limit(moved_bytes):
+            async with self.pool.limit(sent_bytes):
                 answer: dict[str, Any] = await getattr(await self.client(), request)(**parameters)
         if not answer["ResponseMetadata"].get(
             "RequestId"
@@ -71,16 +68,14 @@ class Table:
         return answer
 
     async def repeat(
-        self, request: str, operations: Sequence[Operation] = (), moved_bytes: int = 0, **parameters: Any
+        self, request: str, operations: Sequence[Operation] = (), sent_bytes: int = 0, **parameters: Any
     ) -> dict[str, Any]:
         """Make a request that is safe to repeat, and return the answer to the last attempt."""
-        return await self.retries.repeat(lambda: self.send(request, operations, moved_bytes, **parameters))
+        return await self.retries.repeat(lambda: self.send(request, operations, sent_bytes, **parameters))
 
     async def ask(self, request: str, **parameters: Any) -> dict[str, Any]:
         """Read something, at its newest."""
-        return await self.repeat(
-            request, moved_bytes=_LARGEST_ANSWER_BYTES, TableName=self.name, ConsistentRead=True, **parameters
-        )
+        return await self.repeat(request, TableName=self.name, ConsistentRead=True, **parameters)
 
     async def get_batch(self, keys: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the rows there are of those with these keys, 100 at the most, in any order."""
@@ -88,7 +83,7 @@ class Table:
 
         async def attempt() -> None:
             asked = {self.name: {"Keys": left, "ConsistentRead": True}}
-            answer = await self.send("batch_get_item", moved_bytes=_LARGEST_BATCH_ANSWER_BYTES, RequestItems=asked)
+            answer = await self.send("batch_get_item", RequestItems=asked)
             found.extend(answer.get("Responses", {}).get(self.name, ()))
             left[:] = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
             _check_all_done(left, "read")
@@ -96,12 +91,12 @@ class Table:
         await self.retries.repeat(attempt)
         return found
 
-    async def write_batch(self, requests: Sequence[dict[str, Any]], sent_bytes: int = 0) -> None:
+    async def write_batch(self, requests: Sequence[dict[str, Any]]) -> None:
         """Put and delete rows without conditions, 25 at the most, in any order."""
         left = list(requests)
 
         async def attempt() -> None:
-            answer = await self.send("batch_write_item", moved_bytes=sent_bytes, RequestItems={self.name: left})
+            answer = await self.send("batch_write_item", RequestItems={self.name: left})
             left[:] = answer.get("UnprocessedItems", {}).get(self.name, ())
             _check_all_done(left, "written")
 

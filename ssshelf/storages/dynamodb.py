@@ -93,7 +93,7 @@ class DynamoDBStorage(Storage):
     Cost:
         One request for each call; a scan one for each partition and for each MB that it reads, the data of rows
         included; ``delete_many`` and ``put_many`` one for each 25 rows, ``get_many`` one for each 100. This object's
-        first write to a partition costs one more.
+        first write to a partition costs a get more, and the very first one a put.
     """
 
     def __init__(

@@ -10,29 +10,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from ssshelf import CommitUnknownError, ConflictError, Key, NotFoundError, RetryBudget, RetryPolicy, UnavailableError
+from ssshelf import CommitUnknownError, Key, RetryBudget, UnavailableError
 from ssshelf.storages._aws_client import AWSOptions, ClientPool, read_all
 from ssshelf.storages.base import IfAbsent
 from ssshelf.storages.s3 import S3Storage
 from ssshelf.testing import run_in_virtual_time
-from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
+from tests.bookmarks import Bookmarks, assert_in_step, bookmark
+from tests.faults.network import AT_ONCE, EVERY, IMPATIENT, IN_TIME, NOT_APPLIED, once, outcomes, survive_a_storm, tries
 from tests.servers.fault_proxy import Fault, FaultProxy, Request
 from tests.storages import ceph, open_requests, s3_storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
-IMPATIENT = {"connect_timeout_s": 0.4, "read_timeout_s": 0.4}
-AT_ONCE = {Fault.SLOW_DOWN, Fault.ERROR_AFTER, Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_MIDWAY}
-IN_TIME = {Fault.SLOW_HEAD, Fault.SLOW_BODY, Fault.HANG, Fault.LATE}
-NOT_APPLIED = {Fault.SLOW_DOWN, Fault.CUT_BEFORE, Fault.HANG, Fault.LATE}
-EVERY = sorted({*AT_ONCE, *IN_TIME} - {Fault.SLOW_BODY}, key=str)
 KEY = Key("a")
 OTHER = Key("b")
-
-
-def tries(attempts: int, **settings: Any) -> RetryPolicy:
-    return RetryPolicy(**{"attempts": attempts, "base_s": 0.001, **settings})
 
 
 @pytest.fixture(params=["moto", pytest.param("ceph", marks=ceph)])
@@ -51,17 +43,6 @@ async def faulty(url: str, **options: Any) -> AsyncIterator[tuple[FaultProxy, S3
 
 def is_commit(request: Request) -> bool:
     return request.method == "PUT" and "/items!/" in request.path
-
-
-def once(fault: Fault, wanted: Callable[[Request], bool] = lambda _: True) -> Callable[[Request], Fault | None]:
-    """Return the plan that does it to the first request that is ``wanted``."""
-    left = [fault]
-    return lambda request: left.pop() if left and wanted(request) else None
-
-
-async def outcomes(*requests: Awaitable[Any]) -> list[Any]:
-    async with asyncio.timeout(20):
-        return await asyncio.gather(*requests, return_exceptions=True)
 
 
 def one_of_each(storage: S3Storage) -> list[Awaitable[Any]]:
@@ -341,33 +322,9 @@ async def test_a_commit_that_somebody_else_overtook_never_arrives(url: str) -> N
 @pytest.mark.parametrize("seed", range(4))
 async def test_nothing_is_lost_in_a_storm(url: str, seed: int) -> None:
     dice = random.Random(seed)
-    likely = [*AT_ONCE, Fault.TWICE]
-
     async with faulty(url, retries=tries(3, dice=dice)) as (proxy, storage):
         shelf = Bookmarks(storage, retries=tries(3, dice=dice))
-        # By primary key: what may be stored, of which only the first was acknowledged.
-        possible: dict[str, list[Bookmark | None]] = {f"i{number}": [None] for number in range(12)}
-
-        async def write(slug: str) -> None:
-            for _ in range(6):
-                item = None if dice.random() < 0.2 else bookmark(slug, dice.randrange(9), *dice.sample("xyz", 2))
-                try:
-                    await (shelf.remove_item(slug) if item is None else shelf.add_item(item))
-                except CommitUnknownError:
-                    possible[slug].append(item)
-                except (ConflictError, NotFoundError, UnavailableError):
-                    continue
-                else:
-                    possible[slug] = [item]
-
-        proxy.plan = lambda _: dice.choice(likely) if dice.random() < 0.3 else None
-        results = await outcomes(*map(write, possible))
-        proxy.plan = None
-
-        assert results == [None] * 12
-        found = {slug: await shelf.find_item(slug) for slug in possible}
-        assert {slug: found[slug] for slug in possible if found[slug] not in possible[slug]} == {}
-        await assert_in_step(shelf, [item for item in found.values() if item is not None])
+        await survive_a_storm(proxy, shelf, dice)
         assert sum(proxy.faults.values()) > 50
 
 

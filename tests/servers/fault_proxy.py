@@ -1,4 +1,4 @@
-"""Faults between a client of S3 and a server: a proxy on loopback, framing HTTP so that a fault hits one request."""
+"""Faults between a client and a server: a proxy on loopback, framing HTTP so that a fault hits one request."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Request(NamedTuple):
     number: int
     method: str
     path: str
+    message: bytes
 
 
 class FaultProxy:
@@ -99,7 +100,7 @@ class FaultProxy:
             while True:
                 message = await client.request()
                 method, path, _ = message.decode("latin-1").split(" ", 2)
-                request = Request(len(self.requests), method, unquote(path))
+                request = Request(len(self.requests), method, unquote(path), message)
                 self.requests.append(request)
                 fault = self.plan(request) if self.plan else None
                 if fault:

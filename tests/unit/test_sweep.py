@@ -214,6 +214,53 @@ async def test_a_crash_at_any_request_is_made_good_by_the_next_sweep(clock: Cloc
     pytest.fail("it never came to its end")
 
 
+async def test_what_a_sweep_remembers_is_in_pieces_where_entries_are_small(clock: Clock) -> None:
+    class Small(LimitedStorage):
+        def __init__(self, inner: Storage) -> None:
+            super().__init__(inner, max_value_bytes=200_000)
+            self.largest: dict[str, int] = {}
+
+        async def put(self, key: Key, data: bytes, **options: Any) -> str:
+            self.capabilities.check_entry(key, data)
+            self.largest[key.text] = len(data)
+            return await super().put(key, data, **options)
+
+    crashed, step = True, 0
+    while crashed:
+        storage = Small(MemoryStorage(transactions=False, clock=clock))
+        notes = await with_garbage(storage)
+        clock.pass_s(100)
+        try:
+            await Notes(FaultyStorage(storage, fail_at(step, Fault.CRASH_AFTER)), concurrency=1).sweep()
+        except CrashError:
+            assert (await notes.verify()).is_sound
+            await notes.sweep()
+            step += 1
+        else:
+            crashed = False
+        assert (await notes.verify()).is_clean
+        assert [text for text in await stored(storage) if text.startswith("meta!/")] == ["meta!/notes!/sweep!"]
+        assert {124_288, 200_000} <= set(storage.largest.values())
+    assert step > 20
+
+
+async def test_pieces_of_a_sweep_that_are_gone_are_not_needed(clock: Clock) -> None:
+    storage = LimitedStorage(MemoryStorage(clock=clock), max_value_bytes=200_000)
+    notes = await with_garbage(storage)
+    clock.pass_s(100)
+
+    def stop(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await notes.sweep(progress=stop)
+    (piece, *_) = (await storage.scan(LAYOUT.meta("sweep"))).rows
+    await storage.delete(piece.key)
+
+    assert (await notes.sweep()).claims == 3
+    assert (await notes.verify()).is_clean
+
+
 async def test_an_interrupted_sweep_goes_on_where_it_stopped(clock: Clock) -> None:
     storage = MemoryStorage(clock=clock)
     notes = Notes(storage)

@@ -1,0 +1,245 @@
+"""How many entries a table of DynamoDB takes and gives in a second, against the same requests by hand with aioboto3.
+
+On DynamoDB Local, which tests/servers/install.sh installs: the server is half of what is measured, so ratios count. And
+aiodynamo and PynamoDB, if they are installed: what else a program could have used. PynamoDB blocks, so that it runs in
+as many threads as there are requests at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import os
+import statistics
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+from aiobotocore.config import AioConfig
+
+from benchmarks.report import in_turns, medians, same, save, table
+from ssshelf import DynamoDBStorage, Key
+from ssshelf.storages.base import Put, content_etag
+from ssshelf.testing.servers import served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+SERVER = Path(__file__).parent.parent / "tests" / "servers" / "dynamodb.sh"
+TABLE = "benchmarks"
+REGION = "us-east-1"
+ROUNDS = 9
+AT_ONCE = 32
+ENTRIES = 320
+DATA = b"x" * 300
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def key(number: int) -> Key:
+    return Key("items", "things", f"item-{number:04}")
+
+
+def rows_of(prefix: str, number: int) -> dict[str, Any]:
+    """Return the row that ssshelf writes, but for its date."""
+    text = key(number).text
+    return {
+        "p": {"S": f"{prefix}@items!/things!"},
+        "k": {"S": text},
+        "e": {"S": content_etag(DATA)},
+        "s": {"N": str(len(DATA))},
+        "d": {"B": DATA},
+        "t": {"N": "1700000000000000"},
+    }
+
+
+@contextlib.asynccontextmanager
+async def ssshelf_work(url: str) -> AsyncIterator[dict[str, Callable[[int], Awaitable[Any]]]]:
+    async with DynamoDBStorage(
+        TABLE, uuid.uuid4().hex, endpoint_url=url, region_name=REGION, concurrency=AT_ONCE
+    ) as storage:
+        await storage.create_table()
+
+        async def put(number: int) -> None:
+            await storage.put(key(number), DATA)
+
+        async def get(number: int) -> None:
+            same((await storage.get(key(number))).data, DATA)
+
+        async def transact(number: int) -> None:
+            await storage.commit([Put(Key("items", "others", f"{number}-{part}"), DATA) for part in range(4)])
+
+        async def scan(_: int) -> None:
+            same(len((await storage.scan(Key("items", "things"), limit=100)).rows), 100)
+
+        yield {"put": put, "get": get, "transaction of 4": transact, "listing of 100": scan}
+
+
+@contextlib.asynccontextmanager
+async def aioboto3_work(url: str) -> AsyncIterator[dict[str, Callable[[int], Awaitable[Any]]]]:
+    prefix = uuid.uuid4().hex
+    config = AioConfig(max_pool_connections=AT_ONCE)
+    async with aioboto3.Session().client("dynamodb", endpoint_url=url, region_name=REGION, config=config) as client:
+
+        async def put(number: int) -> None:
+            await client.put_item(TableName=TABLE, Item=rows_of(prefix, number))
+
+        async def get(number: int) -> None:
+            row = rows_of(prefix, number)
+            answer = await client.get_item(TableName=TABLE, Key={"p": row["p"], "k": row["k"]}, ConsistentRead=True)
+            same(answer["Item"]["d"]["B"], DATA)
+
+        async def transact(number: int) -> None:
+            rows = [{**rows_of(prefix, number), "k": {"S": f"others-{number}-{part}"}} for part in range(4)]
+            await client.transact_write_items(
+                TransactItems=[{"Put": {"TableName": TABLE, "Item": row}} for row in rows],
+                ClientRequestToken=uuid.uuid4().hex,
+            )
+
+        async def scan(_: int) -> None:
+            answer = await client.query(
+                TableName=TABLE,
+                ConsistentRead=True,
+                Limit=102,
+                KeyConditionExpression="p = :p AND k BETWEEN :low AND :high",
+                ProjectionExpression="k, e, s, t",
+                ExpressionAttributeValues={
+                    ":p": {"S": f"{prefix}@items!/things!"},
+                    ":low": {"S": "items!/things!/"},
+                    ":high": {"S": "items!/things!0"},
+                },
+            )
+            same(len(answer["Items"]), 102)
+
+        yield {"put": put, "get": get, "transaction of 4": transact, "listing of 100": scan}
+
+
+@contextlib.asynccontextmanager
+async def aiodynamo_work(url: str) -> AsyncIterator[dict[str, Callable[[int], Awaitable[Any]]]]:
+    prefix = uuid.uuid4().hex
+    modules = {
+        name: importlib.import_module(f"aiodynamo.{name}")
+        for name in ("client", "credentials", "expressions", "http.aiohttp")
+    }
+    aiohttp, yarl = importlib.import_module("aiohttp"), importlib.import_module("yarl")
+    connector = aiohttp.TCPConnector(limit=AT_ONCE)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        client = modules["client"].Client(
+            modules["http.aiohttp"].AIOHTTP(session), modules["credentials"].Credentials.auto(), REGION, yarl.URL(url)
+        )
+        things = client.table(TABLE)
+        expressions = modules["expressions"]
+
+        async def put(number: int) -> None:
+            row = {"p": prefix, "k": key(number).text, "e": content_etag(DATA), "s": 300, "d": DATA, "t": 17 * 10**14}
+            await things.put_item(row)
+
+        async def get(number: int) -> None:
+            item = await things.get_item({"p": prefix, "k": key(number).text}, consistent_read=True)
+            same(item["d"], DATA)
+
+        async def scan(_: int) -> None:
+            condition = expressions.HashKey("p", prefix) & expressions.RangeKey("k").begins_with("items!/things!/")
+            projection = expressions.F("k") & expressions.F("e") & expressions.F("s") & expressions.F("t")
+            page = await things.query_single_page(condition, limit=102, projection=projection, consistent_read=True)
+            same(len(page.items), 102)
+
+        yield {"put": put, "get": get, "listing of 100": scan}
+
+
+@contextlib.asynccontextmanager
+async def pynamodb_work(url: str) -> AsyncIterator[dict[str, Callable[[int], Awaitable[Any]]]]:
+    prefix = uuid.uuid4().hex
+    models, attributes = importlib.import_module("pynamodb.models"), importlib.import_module("pynamodb.attributes")
+    meta = type("Meta", (), {"table_name": TABLE, "host": url, "region": REGION, "max_pool_connections": AT_ONCE})
+    fields = {
+        "Meta": meta,
+        "p": attributes.UnicodeAttribute(hash_key=True),
+        "k": attributes.UnicodeAttribute(range_key=True),
+        "e": attributes.UnicodeAttribute(),
+        "s": attributes.NumberAttribute(),
+        "d": attributes.BinaryAttribute(legacy_encoding=False),
+        "t": attributes.NumberAttribute(),
+    }
+    thing: Any = type("Thing", (models.Model,), fields)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+
+        async def run(function: Callable[[], Any]) -> Any:
+            return await asyncio.get_running_loop().run_in_executor(pool, function)
+
+        async def put(number: int) -> None:
+            await run(thing(prefix, key(number).text, e=content_etag(DATA), s=300, d=DATA, t=17 * 10**14).save)
+
+        async def get(number: int) -> None:
+            same((await run(functools.partial(thing.get, prefix, key(number).text, consistent_read=True))).d, DATA)
+
+        async def scan(_: int) -> None:
+            condition = thing.k.startswith("items!/things!/")
+            query = functools.partial(
+                thing.query, prefix, condition, consistent_read=True, limit=102, attributes_to_get=["k", "e", "s", "t"]
+            )
+            same(len(await run(lambda: list(query()))), 102)
+
+        yield {"put": put, "get": get, "listing of 100": scan}
+
+
+CONTESTANTS = {
+    "ssshelf": ssshelf_work,
+    "by hand, aioboto3": aioboto3_work,
+    "aiodynamo": aiodynamo_work,
+    "PynamoDB": pynamodb_work,
+}
+
+
+async def rate(request: Callable[[int], Awaitable[Any]]) -> float:
+    """Return how many requests a second there are, ``AT_ONCE`` at a time."""
+    waiting = iter(range(ENTRIES))
+
+    async def work() -> None:
+        for number in waiting:
+            await request(number)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    return ENTRIES / (time.perf_counter() - started)
+
+
+async def compare(url: str) -> dict[str, dict[str, list[float]]]:
+    results: dict[str, dict[str, list[float]]] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        work: dict[str, dict[str, Callable[[int], Awaitable[Any]]]] = {}
+        for name, opened in CONTESTANTS.items():
+            try:
+                work[name] = await stack.enter_async_context(opened(url))
+            except ModuleNotFoundError as error:
+                print(f"{name} is not measured: {error}")
+        for kind in ("put", "get", "transaction of 4", "listing of 100"):
+            able = {
+                name: functools.partial(rate, requests[kind]) for name, requests in work.items() if kind in requests
+            }
+            results[kind] = await in_turns(able, ROUNDS)
+    return results
+
+
+def main() -> None:
+    for name, value in CREDENTIALS.items():
+        os.environ.setdefault(name, value)
+    with served([SERVER, "run", "local"]) as url:
+        results = asyncio.run(compare(url))
+    rows = []
+    for kind, measured in results.items():
+        rates = medians(measured)
+        pairs = zip(measured["ssshelf"], measured["by hand, aioboto3"], strict=True)
+        ratio = statistics.median(ours / by_hand for ours, by_hand in pairs)
+        cells = [f"{rates[name]:,.0f}" if name in rates else "" for name in CONTESTANTS]
+        rows.append([kind, *cells, f"{ratio:.2f}"])
+    table(f"Requests a second, {AT_ONCE} at a time", ["", *CONTESTANTS, "ssshelf / by hand"], rows)
+    save("dynamodb_rates", {"at_once": AT_ONCE, "requests_per_second": results})
+
+
+if __name__ == "__main__":
+    main()
