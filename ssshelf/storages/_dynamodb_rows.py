@@ -125,5 +125,5 @@ def row_of(item: dict[str, Any]) -> Row:
         Key.from_text(item[POSITION]["S"]),
         item.get(_ETAG, {}).get("S"),
         None if size is None else int(size["N"]),
-        None if modified is None else _EPOCH + int(modified["N"]) * _MICROSECOND,
+        None if modified is None else _EPOCH + dt.timedelta(microseconds=int(modified["N"])),
     )

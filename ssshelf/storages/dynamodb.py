@@ -170,6 +170,7 @@ class DynamoDBStorage(Storage):
         return entry_of(key, answer["Item"])
 
     async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
+        """Return the newest entry under each of ``keys``; ``None`` where there is none."""
         wanted = {key.text: key for key in keys if len(key.text) <= MAX_KEY_BYTES}
         batches = _chunks([self._rows.key(key) for key in wanted.values()], _READS_IN_A_BATCH)
         found = {
@@ -210,6 +211,8 @@ class DynamoDBStorage(Storage):
 
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
         self._check_transaction(operations)
+        if not operations:  # which DynamoDB would call malformed
+            return []
         await self._listing.register(operation.key for operation in operations if isinstance(operation, Put))
         now = self._table.clock.now()
         requests = [

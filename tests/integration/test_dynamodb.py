@@ -278,6 +278,7 @@ async def test_what_a_transaction_cannot_hold_is_refused_before_anything_is_sent
         with pytest.raises(ValueError, match=f"{most + 1} bytes are more than the {most} this store takes"):
             await storage.put(KEY, bytes(most + 1))
         await storage.commit([Put(Key("a", number), b"") for number in range(100)])
+        assert await storage.commit([]) == []
 
     assert script.targets == ["TransactWriteItems"]
 
