@@ -15,7 +15,7 @@ from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import FaultyStorage
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.faults.test_crash_at_each_step import BYSTANDER, CASES, Case
-from tests.storages import BUCKET, ceph, open_named, open_requests, s3_storage
+from tests.storages import BUCKET, ceph, open_named, open_requests, s3_storage, servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -156,7 +156,11 @@ def read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LOCAL = [(kind, name) for kind in ("memory", "memory-plain", "sqlite") for name in ALL]
-ON_SERVERS = [("moto", name) for name in ON_MOTO] + [pytest.param("ceph", name, marks=ceph) for name in ON_CEPH]
+ON_SERVERS = [
+    *(("moto", name) for name in ON_MOTO),
+    *(pytest.param("ceph", name, marks=ceph) for name in ON_CEPH),
+    *(pytest.param("dynamodb", name, marks=servers) for name in ON_MOTO),
+]
 
 
 @pytest.mark.usefixtures("read_ahead")
