@@ -30,6 +30,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 pytest_collect_file = Sybil(
     parsers=[DocTestParser(), PythonParser(), ConsoleParser(), SkipParser()],
     patterns=["*.rst", "ssshelf/*.py", "ssshelf/cli/*.py"],
-    excludes=["examples/*"],  # they have tests of their own
+    excludes=["examples/*/*"],  # they have tests of their own
     fixtures=["workspace"],
 ).pytest()

@@ -67,7 +67,7 @@ def test_without_a_storage_the_message_says_how_to_name_one(ssshelf: Run) -> Non
     ("url", "code", "said"),
     [
         ("shelf.db", 2, "a storage URL looks like sqlite:///shelf.db, s3://bucket/prefix or memory://"),
-        ("ftp://x/y", 2, "no storage for ftp:// URLs; there are memory, sqlite and s3"),
+        ("ftp://x/y", 2, "no storage for ftp:// URLs; there are memory, sqlite, s3 and dynamodb"),
         ("s3://key:secret@bucket/", 2, "a storage URL holds no credentials"),
         ("sqlite:///missing.db", 6, "missing.db: no such file: create it, or correct the URL"),
         ("sqlite:///folder/missing.db", 6, "folder/missing.db: no such file: create it, or correct the URL"),

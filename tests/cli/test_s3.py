@@ -138,7 +138,7 @@ def test_missing_credentials_are_one_line(
         ("s3://bucket/?endpoint_url={}&region=eu%20west", 2, "Provided region_name 'eu west' doesn't match"),
         ("s3://bucket/?endpoint_url=nonsense", 2, "Invalid endpoint: nonsense"),
         ("s3://bucket/?regio=eu", 2, "unknown option in a s3:// URL: regio; it takes addressing_style"),
-        ("s3:///x", 2, "S3Storage needs a URL such as s3://bucket/prefix"),
+        ("s3:///x", 2, "this storage needs a URL such as s3://bucket/prefix"),
     ],
 )
 def test_a_wrong_url_is_one_line(ssshelf: Run, moto_url: str, url: str, code: int, said: str) -> None:

@@ -57,14 +57,22 @@ async def reopened(storage: S3Storage) -> AsyncIterator[S3Storage]:
 
 
 async def sent(storage: S3Storage) -> list[str]:
-    """Return the requests that the client of ``storage`` sends from now on, as a list that grows."""
+    """Return the requests that the client of ``storage`` sends from now on, as a list that grows.
+
+    What a server that is busy fails to answer, as moto does now and then, is repeated, and counts once.
+    """
     client = await storage._pool.get()
     requests: list[str] = []
 
     def note(request: Any, **_: Any) -> None:
         requests.append(request.method)
 
+    def forget(http_response: Any, **_: Any) -> None:
+        if http_response.status_code >= 500:
+            requests.pop()
+
     client.meta.events.register("before-send.s3", note)
+    client.meta.events.register("after-call.s3", forget)
     return requests
 
 
