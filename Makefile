@@ -5,7 +5,8 @@ FIRST ?= 0
 # The stamp names the interpreter, so that another PYTHON makes another environment.
 INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 EXAMPLE := examples/url_shortener
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 15
+SLOW := tests/faults tests/simulation
 TEST_EXAMPLE := $(PYTEST) -m "browser or pypi" $(EXAMPLE)
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ demo: install  ## Show what the library does, on an embedded database
 	$(BIN)/python examples/installed_packages.py
 
 test: lint types layers unit documents  ## Run everything CI runs; README, docs and examples are tests, too
-	$(PYTEST) tests/simulation
+	$(PYTEST) $(SLOW)
 	@if command -v chromium >/dev/null; then $(TEST_EXAMPLE); \
 		else echo 'The example was not tried in a browser, since there is no chromium: make test-example'; fi
 
@@ -65,8 +66,8 @@ types: install  ## Check types
 layers: install  ## Check who imports whom
 	$(BIN)/lint-imports
 
-unit: install  ## Run the tests of the library and of the examples, with coverage
-	$(PYTEST) tests examples --ignore tests/simulation --cov
+unit: install  ## Run the tests of the library and of the examples, but for those of faults, with coverage
+	$(PYTEST) tests examples $(addprefix --ignore ,$(SLOW)) --cov
 
 documents: install  ## Run README, docs and docstrings as tests; an example goes on where the one before it ended
 	$(BIN)/python -m pytest README.rst docs ssshelf
