@@ -51,7 +51,7 @@ class Variant:
             LookupError: The code is no longer as the variant knows it.
         """
         owner, name = self._owner()
-        with mock.patch.object(owner, name, _weakened(self, vars(owner)[name], owner)):
+        with mock.patch.object(owner, name, _weakened(self, vars(owner)[name])):
             yield
 
     def _owner(self) -> tuple[Any, str]:
@@ -64,14 +64,14 @@ class Variant:
 
 
 @functools.cache
-def _weakened(variant: Variant, function: Any, owner: Any) -> Any:
+def _weakened(variant: Variant, function: Any) -> Any:
     source = textwrap.dedent(inspect.getsource(function))
     for old, new in variant.changes:
         if source.count(old) != 1:
             msg = f"variant {variant.name!r}: {variant.target} has this {source.count(old)} times, not once: {old}"
             raise LookupError(msg)
         source = source.replace(old, new)
-    module = owner if inspect.ismodule(owner) else sys.modules[owner.__module__]
+    module = sys.modules[function.__module__]
     made: dict[str, Any] = {}
     exec(compile(source, f"<{variant.name}>", "exec"), vars(module), made)  # noqa: S102  our own source
     return made[function.__name__]
@@ -127,16 +127,13 @@ _REMOVALS = ("churn", "upkeep")
 VARIANTS = (
     Variant(
         "the item is written before its entries",
-        f"{_COMMIT}.commit",
+        f"{_COMMIT}._carry_out",
         ((f"{_PREPARE}\n        {_POINT}", f"{_POINT}\n        {_PREPARE}"),),
     ),
     Variant(
         "names of entries are used again",
-        f"{_COMMIT}._plan",
-        (
-            ("entries={index: named.get(index, rev)", 'entries={index: "1-0"'),
-            ("[self.layout.entry(index, pk, rev)", '[self.layout.entry(index, pk, "1-0")'),
-        ),
+        "ssshelf.commit:next_header",
+        (("entries={index: named.get(index, rev)", 'entries={index: "1-0"'),),
     ),
     Variant(
         "an item is put without a condition",
@@ -145,7 +142,7 @@ VARIANTS = (
     ),
     Variant(
         "an insert does not ask for absence",
-        f"{_COMMIT}._plan",
+        "ssshelf.commit:plan",
         (("if base else IfAbsent()", "if base else None"),),
     ),
     Variant(
@@ -191,18 +188,23 @@ VARIANTS = (
     ),
     Variant(
         "a write of unknown outcome is cleaned up",
-        f"{_COMMIT}.commit",
+        f"{_COMMIT}._carry_out",
         (("except CommitUnknownError:", "except ZeroDivisionError:"),),
     ),
     Variant(
         "a write that is cancelled is cleaned up",
-        f"{_COMMIT}.commit",
+        f"{_COMMIT}._carry_out",
         (("except ShelfError:", "except BaseException:"),),
     ),
     Variant(
         "a tombstone carries entries forward",
-        f"{_COMMIT}._plan",
-        (("for index in wanted},", "for index in wanted} if draft else dict(named),"),),
+        "ssshelf.commit:next_header",
+        (
+            (
+                "for index in sorted(draft.indexes)} if draft else {}",
+                "for index in sorted(draft.indexes)} if draft else dict(named)",
+            ),
+        ),
     ),
     Variant(
         "an update is made once, of what was there at first",
@@ -268,7 +270,7 @@ VARIANTS = (
     Variant(
         "a sweep has no grace",
         f"{_SWEEP}:Sweep.run",
-        (("saved_at(), grace_s + _CLOCK_TICK_S)", "saved_at(), 0.0)"),),
+        (("(now, grace_s + _CLOCK_TICK_S)", "(now, 0.0)"),),
         _REMOVALS,
     ),
     Variant(
@@ -280,7 +282,7 @@ VARIANTS = (
     Variant(
         "a sweep goes by the client's clock, which is fast",
         f"{_SWEEP}:Sweep.run",
-        (("saved_at(), grace_s + _CLOCK_TICK_S)", "saved_at(), grace_s + _CLOCK_TICK_S - 3600)"),),
+        (("(now, grace_s + _CLOCK_TICK_S)", "(now, grace_s + _CLOCK_TICK_S - 3600)"),),
         _REMOVALS,
     ),
     Variant(
