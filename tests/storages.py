@@ -52,14 +52,15 @@ servers = pytest.mark.servers
 SERVERS = ["moto", pytest.param("ceph", marks=ceph), pytest.param("ceph16", marks=servers)]
 """Those that speak S3 and honour conditions."""
 
-TABLES = [pytest.param("dynamodb", marks=servers), pytest.param("dynalite", marks=servers)]
+DYNAMODB, DYNALITE = (pytest.param(name, marks=servers) for name in ("dynamodb", "dynalite"))
+TABLES = [DYNAMODB, DYNALITE]
 """Those that speak DynamoDB, with and without transactions; moto does, too, and is slow at it."""
 
-SHELVES = ["memory", "memory-plain", "sqlite", *SERVERS, *TABLES]
+SHELVES = ["memory", "memory-plain", "sqlite", *SERVERS, DYNAMODB]
 """Those that differ in what a manager can rely on."""
 
 WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
-ALL = [*SHELVES, "moto-dynamodb", *WRAPPERS]
+ALL = [*SHELVES, DYNALITE, "moto-dynamodb", *WRAPPERS]
 
 
 _probes: dict[str, Probe] = {}
