@@ -52,15 +52,15 @@ servers = pytest.mark.servers
 SERVERS = ["moto", pytest.param("ceph", marks=ceph), pytest.param("ceph16", marks=servers)]
 """Those that speak S3 and honour conditions."""
 
-DYNAMODB, DYNALITE = (pytest.param(name, marks=servers) for name in ("dynamodb", "dynalite"))
-TABLES = [DYNAMODB, DYNALITE]
+TABLES = [pytest.param("dynamodb", marks=servers), pytest.param("dynalite", marks=servers)]
 """Those that speak DynamoDB, with and without transactions; moto does, too, and is slow at it."""
 
-SHELVES = ["memory", "memory-plain", "sqlite", *SERVERS, DYNAMODB]
+_WITHOUT_TABLES = ["memory", "memory-plain", "sqlite", *SERVERS]
+SHELVES = [*_WITHOUT_TABLES, *(pytest.param(name, marks=pytest.mark.tables) for name in ("dynamodb", "dynalite"))]
 """Those that differ in what a manager can rely on."""
 
 WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
-ALL = [*SHELVES, DYNALITE, "moto-dynamodb", *WRAPPERS]
+ALL = [*_WITHOUT_TABLES, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 
 _probes: dict[str, Probe] = {}
