@@ -6,6 +6,8 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from ssshelf import CommitUnknownError, ConflictError, NotFoundError, RetryPolicy, UnavailableError
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.servers.fault_proxy import Fault, FaultProxy, Request
@@ -13,7 +15,20 @@ from tests.servers.fault_proxy import Fault, FaultProxy, Request
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["AT_ONCE", "EVERY", "IMPATIENT", "IN_TIME", "NOT_APPLIED", "once", "outcomes", "survive_a_storm", "tries"]
+    from ssshelf.storages.base import Storage
+
+__all__ = [
+    "AT_ONCE",
+    "EVERY",
+    "IMPATIENT",
+    "IN_TIME",
+    "NOT_APPLIED",
+    "once",
+    "outcomes",
+    "survive_a_storm",
+    "tell_a_late_commit_apart",
+    "tries",
+]
 
 IMPATIENT = {"connect_timeout_s": 0.4, "read_timeout_s": 0.4}
 AT_ONCE = {Fault.SLOW_DOWN, Fault.ERROR_AFTER, Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_MIDWAY}
@@ -63,3 +78,22 @@ async def survive_a_storm(proxy: FaultProxy, shelf: Bookmarks, dice: random.Rand
     found = {slug: await shelf.find_item(slug) for slug in possible}
     assert {slug: found[slug] for slug in possible if found[slug] not in possible[slug]} == {}
     await assert_in_step(shelf, [item for item in found.values() if item is not None])
+
+
+async def tell_a_late_commit_apart(proxy: FaultProxy, storage: Storage, is_commit: Callable[[Request], bool]) -> None:
+    """Have a commit arrive after its writer has given up, and see what the shelf tells before and after."""
+    shelf = Bookmarks(storage, retries=tries(2))
+    old = bookmark("a", 2024, "x")
+    await shelf.insert_item(old)
+    proxy.plan = lambda request: Fault.LATE if is_commit(request) else None
+    with pytest.raises(CommitUnknownError) as caught:
+        await shelf.update_item("a", lambda item: item.update(tags=["y"]))
+    proxy.plan = None
+
+    with pytest.raises(CommitUnknownError):
+        await shelf.was_committed("a", caught.value.rev)
+    await assert_in_step(shelf, [old])
+    await proxy.deliver_late()
+
+    assert await shelf.was_committed("a", caught.value.rev)
+    await assert_in_step(shelf, [{**old, "tags": ["y"]}])

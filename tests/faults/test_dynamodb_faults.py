@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CommitUnknownError, Key, UnavailableError
+from ssshelf import Key, UnavailableError
 from ssshelf.storages.base import Delete, IfAbsent, Put
 from tests.bookmarks import Bookmarks, assert_in_step, bookmark
-from tests.faults.network import AT_ONCE, EVERY, IMPATIENT, IN_TIME, NOT_APPLIED, once, outcomes, survive_a_storm, tries
+from tests.faults.network import (
+    AT_ONCE,
+    EVERY,
+    IMPATIENT,
+    IN_TIME,
+    NOT_APPLIED,
+    once,
+    outcomes,
+    survive_a_storm,
+    tell_a_late_commit_apart,
+    tries,
+)
 from tests.servers.fault_proxy import Fault, FaultProxy, Request
 from tests.storages import TABLES, dynamodb_storage, open_requests, servers
 
@@ -139,21 +150,7 @@ async def test_a_commit_that_fails_once_is_done_once(server: tuple[str, bool], f
 
 async def test_a_commit_that_arrives_late_is_told_apart(server: tuple[str, bool]) -> None:
     async with faulty(server, retries=tries(1), **IMPATIENT) as (proxy, storage):
-        shelf = Bookmarks(storage, retries=tries(2))
-        old = bookmark("a", 2024, "x")
-        await shelf.insert_item(old)
-        proxy.plan = lambda request: Fault.LATE if is_commit(request) else None
-        with pytest.raises(CommitUnknownError) as caught:
-            await shelf.update_item("a", lambda item: item.update(tags=["y"]))
-        proxy.plan = None
-
-        with pytest.raises(CommitUnknownError):
-            await shelf.was_committed("a", caught.value.rev)
-        await assert_in_step(shelf, [old])
-        await proxy.deliver_late()
-
-        assert await shelf.was_committed("a", caught.value.rev)
-        await assert_in_step(shelf, [{**old, "tags": ["y"]}])
+        await tell_a_late_commit_apart(proxy, storage, is_commit)
 
 
 @pytest.mark.parametrize("seed", range(3))

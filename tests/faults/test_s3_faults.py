@@ -16,7 +16,18 @@ from ssshelf.storages.base import IfAbsent
 from ssshelf.storages.s3 import S3Storage
 from ssshelf.testing import run_in_virtual_time
 from tests.bookmarks import Bookmarks, assert_in_step, bookmark
-from tests.faults.network import AT_ONCE, EVERY, IMPATIENT, IN_TIME, NOT_APPLIED, once, outcomes, survive_a_storm, tries
+from tests.faults.network import (
+    AT_ONCE,
+    EVERY,
+    IMPATIENT,
+    IN_TIME,
+    NOT_APPLIED,
+    once,
+    outcomes,
+    survive_a_storm,
+    tell_a_late_commit_apart,
+    tries,
+)
 from tests.servers.fault_proxy import Fault, FaultProxy, Request
 from tests.storages import ceph, open_requests, s3_storage
 
@@ -286,21 +297,7 @@ async def test_a_commit_whose_answer_never_comes_is_found_out_later(url: str) ->
 
 async def test_a_commit_that_arrives_late_is_told_apart(url: str) -> None:
     async with faulty(url, retries=tries(2), **IMPATIENT) as (proxy, storage):
-        shelf = Bookmarks(storage, retries=tries(2))
-        old = bookmark("a", 2024, "x")
-        await shelf.insert_item(old)
-        proxy.plan = lambda request: Fault.LATE if is_commit(request) else None
-        with pytest.raises(CommitUnknownError) as caught:
-            await shelf.update_item("a", lambda item: item.update(tags=["y"]))
-        proxy.plan = None
-
-        with pytest.raises(CommitUnknownError):
-            await shelf.was_committed("a", caught.value.rev)
-        await assert_in_step(shelf, [old])
-        await proxy.deliver_late()
-
-        assert await shelf.was_committed("a", caught.value.rev)
-        await assert_in_step(shelf, [{**old, "tags": ["y"]}])
+        await tell_a_late_commit_apart(proxy, storage, is_commit)
 
 
 async def test_a_commit_that_somebody_else_overtook_never_arrives(url: str) -> None:
