@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import selectors
 from functools import partial
@@ -106,12 +107,17 @@ async def within(limit: asyncio.Timeout, call: Awaitable[Any]) -> bool:
     return True
 
 
+def end(limit: asyncio.Timeout) -> None:
+    with contextlib.suppress(RuntimeError):  # the call is done, although its task has a turn to go
+        limit.reschedule(0)
+
+
 async def interrupted_after(turns: int, turning: Turns, call: Awaitable[Any], *, by_timeout: bool) -> bool:
     """Cancel a call after so many turns of the loop; return whether it was done before."""
     others = asyncio.all_tasks()
     limit = asyncio.timeout(None)
     task = asyncio.ensure_future(within(limit, call))
-    turning.act_after(turns, partial(limit.reschedule, 0) if by_timeout else task.cancel)
+    turning.act_after(turns, partial(end, limit) if by_timeout else task.cancel)
     await asyncio.wait([task])
     turning.act_after(-1, bool)  # never, and nothing is kept alive
     done = not task.cancelled() and task.result()
