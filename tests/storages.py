@@ -95,8 +95,8 @@ async def s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storage]:
 @contextlib.asynccontextmanager
 async def unknown_s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storage]:
     """Open a new, empty part of the tests' bucket, of which the storage knows nothing yet."""
-    settings = {"endpoint_url": url, "region_name": "us-east-1", "addressing_style": "path", **options}
-    async with S3Storage(BUCKET, f"tests/{uuid.uuid4().hex}", **settings) as storage:
+    place = {"endpoint_url": url, "region_name": "us-east-1", "addressing_style": "path"}
+    async with S3Storage(BUCKET, f"tests/{uuid.uuid4().hex}", **{**place, "session": SESSION, **options}) as storage:
         client = await storage._pool.get()
         with contextlib.suppress(client.exceptions.BucketAlreadyExists):
             await client.create_bucket(Bucket=BUCKET)

@@ -17,7 +17,7 @@ Parts = tuple[Part, ...]
 
 SAFE = frozenset("!(-./0123456789=ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~")
 LONGEST_SEGMENT_BYTES = 255
-many = settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def exact(number: float | decimal.Decimal) -> Any:

@@ -39,7 +39,7 @@ class Owner:
 
 def run(program: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "always", "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

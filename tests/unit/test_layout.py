@@ -39,7 +39,7 @@ def test_an_item_has_the_same_name_by_its_text() -> None:
     assert LAYOUT.item_of("a._b!") == item
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(pks)
 def test_the_primary_key_of_any_item_is_found(pk: str) -> None:
     item = LAYOUT.item(pk)
@@ -48,7 +48,7 @@ def test_the_primary_key_of_any_item_is_found(pk: str) -> None:
     assert LAYOUT.item_of(LAYOUT.pk_of(item)) == item
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(parts, min_size=1, max_size=3), pks, st.from_regex(r"[1-9][0-9]{0,3}-[0-9a-f]{16}", fullmatch=True))
 def test_an_entry_is_taken_apart_into_what_it_was_made_of(key: list[Part], pk: str, rev: str) -> None:
     index, pk_text = index_of("by-tag", *key), LAYOUT.pk_of(LAYOUT.item(pk))

@@ -194,9 +194,9 @@ async def test_no_concurrent_update_is_lost(storage: Storage) -> None:
     shelf = Bookmarks(storage)
     await shelf.add_item(bookmark("a", 0, "x"))
 
-    await asyncio.gather(*(shelf.update_item("a", lambda item: {**item, "year": item["year"] + 1}) for _ in range(16)))
+    await asyncio.gather(*(shelf.update_item("a", lambda item: {**item, "year": item["year"] + 1}) for _ in range(8)))
 
-    await assert_in_step(shelf, [bookmark("a", 16, "x")])
+    await assert_in_step(shelf, [bookmark("a", 8, "x")])
 
 
 async def test_updating_what_is_not_there_is_not_found(storage: Storage) -> None:
@@ -273,12 +273,12 @@ async def test_a_primary_key_may_be_a_number(storage: Storage) -> None:
 
 async def test_bulk_calls_do_what_single_ones_do(storage: Storage) -> None:
     shelf = Bookmarks(storage)
-    items = [bookmark(f"{i:03}", 2000 + i % 7, f"t{i % 3}") for i in range(100)]
+    items = [bookmark(f"{i:03}", 2000 + i % 7, f"t{i % 3}") for i in range(40)]
 
-    assert await shelf.add_items(item for item in items) == 100
-    assert await shelf.get_items(["042", "007"]) == [items[42], items[7]]
+    assert await shelf.add_items(item for item in items) == 40
+    assert await shelf.get_items(["032", "007"]) == [items[32], items[7]]
     await assert_in_step(shelf, items)
-    assert await shelf.remove_items([*(item["slug"] for item in items[10:]), "never", items[9]]) == 91
+    assert await shelf.remove_items([*(item["slug"] for item in items[10:]), "never", items[9]]) == 31
 
     await assert_in_step(shelf, items[:9])
 

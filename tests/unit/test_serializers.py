@@ -82,7 +82,7 @@ def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 items = st.dictionaries(names, st.recursive(scalars, containers, max_leaves=10), max_size=4)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(items)
 def test_a_dict_comes_back_with_its_types(item: dict[str, Any]) -> None:
     serializer = DictSerializer()
