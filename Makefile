@@ -10,7 +10,7 @@ SLOW := tests/faults tests/simulation
 TEST_EXAMPLE := $(PYTEST) -m "browser or pypi" $(EXAMPLE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-example test-servers test-tables simulate reliability install format lint types layers unit documents bench changelog clean
+.PHONY: help run demo test test-example test-servers test-shelves simulate reliability install format lint types layers unit documents bench changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -34,9 +34,9 @@ test-servers: install  ## Run the tests that need real servers: installs Ceph, s
 	tests/servers/install.sh
 	$(PYTEST) -m "ceph or servers"
 
-test-tables: install  ## Run all tests of shelves on DynamoDB Local and dynalite, too (root on Debian)
+test-shelves: install  ## Run all tests of shelves on Ceph 16, DynamoDB Local and dynalite, too (root on Debian)
 	tests/servers/install.sh
-	$(PYTEST) -m tables
+	$(PYTEST) -m shelves
 
 simulate: install  ## Run SEEDS=… schedules of faults and crashes; JSON=… keeps what was counted
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(if $(JSON),--json $(JSON))

@@ -55,12 +55,13 @@ SERVERS = ["moto", pytest.param("ceph", marks=ceph), pytest.param("ceph16", mark
 TABLES = [pytest.param("dynamodb", marks=servers), pytest.param("dynalite", marks=servers)]
 """Those that speak DynamoDB, with and without transactions; moto does, too, and is slow at it."""
 
-_WITHOUT_TABLES = ["memory", "memory-plain", "sqlite", *SERVERS]
-SHELVES = [*_WITHOUT_TABLES, *(pytest.param(name, marks=pytest.mark.tables) for name in ("dynamodb", "dynalite"))]
+_LOCAL = ["memory", "memory-plain", "sqlite"]
+_OTHERS = [pytest.param(name, marks=pytest.mark.shelves) for name in ("ceph16", "dynamodb", "dynalite")]
+SHELVES = [*_LOCAL, "moto", pytest.param("ceph", marks=ceph), *_OTHERS]
 """Those that differ in what a manager can rely on."""
 
 WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
-ALL = [*_WITHOUT_TABLES, *TABLES, "moto-dynamodb", *WRAPPERS]
+ALL = [*_LOCAL, *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 
 _probes: dict[str, Probe] = {}

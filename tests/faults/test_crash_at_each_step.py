@@ -22,6 +22,7 @@ from ssshelf.storages.base import Entry
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import CrashError, Fault, FaultyStorage, Request, fail_at
 from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
+from tests.storages import TABLES, open_named
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -87,10 +88,7 @@ async def again(shelf: Bookmarks, case: Case) -> None:
         assert await found(shelf, case) == case.after
 
 
-@each_case
-@pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=str)
-async def test_a_crash_at_any_request(storage: Storage, name: str, fault: Fault) -> None:
-    case = CASES[name]
+async def crash_at_each_request(storage: Storage, case: Case, fault: Fault) -> None:
     for step in count():
         part = PrefixedStorage(storage, Key(step))
         shelf = await prepared(part, case)
@@ -109,6 +107,25 @@ async def test_a_crash_at_any_request(storage: Storage, name: str, fault: Fault)
         await again(shelf, case)
         await assert_in_step(shelf, [BYSTANDER, *case.after])
     assert step >= 1
+
+
+crashes = pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=str)
+
+
+@each_case
+@crashes
+async def test_a_crash_at_any_request(storage: Storage, name: str, fault: Fault) -> None:
+    await crash_at_each_request(storage, CASES[name], fault)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("name", ["insert", "update", "remove"])
+@crashes
+async def test_a_crash_at_any_request_to_a_table(
+    request: pytest.FixtureRequest, kind: str, name: str, fault: Fault
+) -> None:
+    async with open_named(kind, request) as storage:
+        await crash_at_each_request(storage, CASES[name], fault)
 
 
 @each_case
