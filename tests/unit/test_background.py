@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import AsyncGenerator
 
 import pytest
 
 from ssshelf._background import _Call, background
+from tests.programs import run
 
 
 async def double(number: int) -> int:
@@ -35,15 +33,6 @@ async def numbers(closed: list[bool]) -> AsyncGenerator[list[int], None]:
 
 class Owner:
     pass
-
-
-def run(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
-    )
-    told = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]  # of a machine under load
-    assert (done.returncode, told) == (0, [])
-    return done.stdout
 
 
 def test_a_caller_that_blocks_gets_the_answer() -> None:
