@@ -234,7 +234,7 @@ async def test_a_call_that_is_interrupted_before_it_begins_never_begins() -> Non
         begun.append(True)
 
     call = _Call(begin)
-    await call.cancel()
+    call.cancel()
     await call.run()
 
     assert call.ended.is_set()
