@@ -9,10 +9,16 @@ import textwrap
 __all__ = ["run"]
 
 
-def run(program: str) -> str:
-    """Return what a program prints; it has to end well, and to warn of nothing."""
+def run(program: str, *, dev: bool = True) -> str:
+    """Return what a program prints; it has to end well, and to warn of nothing.
+
+    Args:
+        program: Its lines.
+        dev: Run it in Python's development mode, in which aiohttp refuses moto's answers.
+    """
+    mode = ["-X", "dev"] if dev else []
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(program)],
+        [sys.executable, *mode, "-W", "error", "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
         check=False,

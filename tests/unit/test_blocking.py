@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +23,9 @@ from ssshelf.storages.counting import CountingStorage
 from ssshelf.storages.sqlite import SQLiteStorage
 from ssshelf.transfer import copy
 from tests.bookmarks import Bookmark, bookmark
+
+OPERATIONS = int(os.environ.get("SSSHELF_TEST_OPERATIONS", "60"))
+"""Of each thread."""
 
 
 class Tagged(Collection[Bookmark]):
@@ -276,7 +280,7 @@ class _Model:
             shelf.add_item(bookmark("shared", 0))
 
     def live(self) -> None:
-        for _ in range(60):
+        for _ in range(OPERATIONS):
             self._dice.choice([self._add, self._remove, self._update, self._look, self._share])()
 
     def _add(self) -> None:
