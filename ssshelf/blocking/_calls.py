@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from itertools import islice
 from typing import ParamSpec, TypeVar
 
-from ssshelf._background import background
+from ssshelf._background import Background, background
 from ssshelf._concurrency import many
 
 __all__ = ["Calls"]
@@ -36,18 +36,15 @@ class Calls:
             ValueError: The manager is closed, or was opened before a fork.
             RuntimeError: The caller runs in the event loop itself.
         """
-        if self._is_closed:
-            msg = "this manager is closed: open it again"
-            raise ValueError(msg)
-        return self._background.call(function, *args, **kwargs)
+        return self._open().call(function, *args, **kwargs)
 
     def each(self, source: AsyncIterator[T]) -> Iterator[T]:
         """Yield what ``source`` yields."""
-        return self._background.each(source)
+        return self._open().each(source)
 
     def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
         """Yield what is on the pages that ``source`` yields."""
-        return self._background.pages(source)
+        return self._open().pages(source)
 
     def in_batches(self, function: Callable[[list[A]], Awaitable[T]], values: Iterable[A]) -> Iterator[T]:
         """Yield what ``function`` returns for some of the values at a time; the caller's thread iterates over them.
@@ -57,15 +54,22 @@ class Calls:
         source, done = iter(many(values)), 0
         while batch := list(islice(source, _BATCH)):
             try:
-                yield self.call(function, batch)
+                result = self.call(function, batch)
             except Exception as error:
                 if done:
                     error.add_note(f"{done} more were done before")
                 raise
             done += len(batch)
+            yield result
 
     def close(self) -> None:
         """Refuse all further calls, and close what belongs to the manager; doing it again does nothing."""
         self._is_closed = True
         if self._close is not None:
             self._close()
+
+    def _open(self) -> Background:
+        if self._is_closed:
+            msg = "this manager is closed: open it again"
+            raise ValueError(msg)
+        return self._background

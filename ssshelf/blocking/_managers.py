@@ -30,6 +30,7 @@ class CManager(CManagerMethods[T]):
     All that is true of ``ssshelf.CManager`` is true of this one. Any number of threads may use an instance, also those
     that run an event loop. What is called back, such as the function of ``update_item``, ``progress``, a collection's
     ``key`` and the methods of the item manager, runs in the event loop, where blocking calls raise ``RuntimeError``.
+    Bulk calls do not call what a subclass overrides, such as ``add_item``.
 
     Use it as ``with … as shelf``, or call ``close``; one that is forgotten is closed, too.
 

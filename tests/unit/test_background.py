@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -315,3 +316,24 @@ def test_what_was_opened_before_a_fork_is_left_to_the_parent() -> None:
         close()
     """)
     assert out == "parent\nclosed\n"
+
+
+def test_a_failure_keeps_nothing_alive() -> None:
+    class GoneError(Exception):
+        pass
+
+    async def fail() -> None:
+        raise GoneError
+
+    failures: list[weakref.ref[GoneError]] = []
+    gc.disable()
+    try:
+        try:
+            background().call(fail)
+        except GoneError as error:
+            failures.append(weakref.ref(error))
+        background().call(double, 1)  # so that the event loop is done with the one before
+
+        assert failures[0]() is None
+    finally:
+        gc.enable()

@@ -336,6 +336,8 @@ def test_a_storage_that_was_given_stays_open(tmp_path: Path) -> None:
     with open_storage(SQLiteStorage(tmp_path / "shelf.db")) as storage:
         with Bookmarks(storage) as shelf:
             shelf.add_item(bookmark("a"))
+        with pytest.raises(ValueError, match="this manager is closed"):
+            shelf.every.prefix()
         assert Bookmarks(storage).get_item("a") == bookmark("a")
     with pytest.raises(ValueError, match="closed"):
         Bookmarks(storage).get_item("a")
