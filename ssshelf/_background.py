@@ -7,14 +7,12 @@ import atexit
 import contextlib
 import functools
 import os
+import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-
-if TYPE_CHECKING:
-    from anyio.from_thread import BlockingPortal
+from typing import Any, Generic, ParamSpec, TypeVar
 
 __all__ = ["Background", "background"]
 
@@ -32,37 +30,49 @@ class Background:
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._portal: BlockingPortal | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread_id = 0
+        self._thread_id: int | None = None
         self._open: dict[int, Callable[[], Awaitable[None]]] = {}
-        self._closing: set[asyncio.Future[None]] = set()  # which a loop alone would not keep alive
+        self._tasks: set[asyncio.Task[None]] = set()  # which a loop alone would not keep alive
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a coroutine function returns; an interrupt of the caller cancels it.
+        """Return what a coroutine function returns; an interrupt of the caller cancels it, and waits for its end.
 
         Raises:
             ValueError: This belongs to the process that this one was forked from.
-            RuntimeError: The caller runs in the event loop itself, such as a function given to ``update_item``.
+            RuntimeError: The caller runs in the event loop itself, such as a function given to ``update_item``; or the
+                interpreter is about to end.
         """
-        future = self._start(functools.partial(function, *args, **kwargs))
+        loop = self._ready()
+        call = _Call(functools.partial(function, *args, **kwargs))
         try:
-            return future.result()
+            loop.call_soon_threadsafe(self._begin, call)
+            call.ended.wait()
         except BaseException:
-            future.cancel()
+            loop.call_soon_threadsafe(call.cancel)
+            call.ended.wait()
             raise
+        return call.outcome()
 
-    def pages(self, source: AsyncGenerator[Sequence[T], None]) -> Iterator[T]:
-        """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
+    def each(self, source: AsyncIterator[T]) -> Iterator[T]:
+        """Yield what ``source`` yields; it goes on when the next is asked for, and is closed when this is."""
+        aclose = getattr(source, "aclose", _nothing)  # that of an async generator
+        self._open[id(aclose)] = aclose
         try:
             while True:
                 try:
-                    page = self.call(source.__anext__)
+                    value = self.call(source.__anext__)
                 except StopAsyncIteration:
                     return
-                yield from page
+                yield value
         finally:
-            self.call(source.aclose)
+            self._finish(aclose)
+
+    def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
+        """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
+        with contextlib.closing(self.each(source)) as pages:  # type: ignore[type-var]  # it is a generator
+            for page in pages:
+                yield from page
 
     def adopt(self, owner: object, aclose: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Have something closed with its owner: when that is forgotten, or when the process ends.
@@ -80,60 +90,102 @@ class Background:
 
         def close() -> None:
             if forgotten.detach():
-                self._open.pop(id(aclose), None)
-                self.call(aclose)
+                self._finish(aclose)
 
         return close
 
-    def _start(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
+    def _ready(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop, for callers that may wait for it."""
         if self._pid != os.getpid():
             msg = "this was opened before a fork: open it again in each process"
             raise ValueError(msg)
         if self._thread_id == threading.get_ident():
             msg = "a blocking call in a function that the event loop runs would wait for itself: await there"
             raise RuntimeError(msg)
-        return (self._portal or self._begin()).start_task_soon(function)
+        if sys.is_finalizing():
+            msg = "the interpreter is ending: nothing answers blocking calls any more"
+            raise RuntimeError(msg)
+        return self._loop or self._started()
 
-    def _begin(self) -> BlockingPortal:
+    def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._portal is None:
-                begun: Future[BlockingPortal] = Future()
-                threading.Thread(target=asyncio.run, args=(self._serve(begun),), name="ssshelf", daemon=True).start()
-                self._portal = begun.result()
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                loop.set_default_executor(_Threads(thread_name_prefix="ssshelf"))
+                thread = threading.Thread(target=loop.run_forever, name="ssshelf", daemon=True)
+                thread.start()
+                self._thread_id = thread.ident
+                self._loop = loop
                 atexit.register(self._close_all)
-            return self._portal
+            return self._loop
 
-    async def _serve(self, begun: Future[BlockingPortal]) -> None:
-        try:
-            from anyio.from_thread import BlockingPortal  # noqa: PLC0415  importing ssshelf stays light
+    def _begin(self, call: _Call[Any]) -> None:
+        task = asyncio.ensure_future(call.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-            self._thread_id = threading.get_ident()
-            self._loop = asyncio.get_running_loop()
-            self._loop.set_default_executor(_Threads(thread_name_prefix="ssshelf"))
-            async with BlockingPortal() as portal:
-                begun.set_result(portal)
-                await portal.sleep_until_stopped()
-        except BaseException as error:
-            if not begun.done():
-                begun.set_exception(error)
-            raise
+    def _finish(self, aclose: Callable[[], Awaitable[None]]) -> None:
+        """Close something, unless it belongs to another process, or it is too late."""
+        self._open.pop(id(aclose), None)
+        if self._thread_id == threading.get_ident():  # where garbage may be collected, too
+            self._close_later(aclose)
+        elif self._pid == os.getpid() and not sys.is_finalizing():
+            self.call(aclose)
 
     def _close_later(self, aclose: Callable[[], Awaitable[None]]) -> None:
         """Close what nobody can close any more; whom the collector of garbage interrupted does not wait for it."""
         self._open.pop(id(aclose), None)
         if self._loop is not None and self._pid == os.getpid():
-            self._loop.call_soon_threadsafe(self._close_soon, aclose)
-
-    def _close_soon(self, aclose: Callable[[], Awaitable[None]]) -> None:
-        closing = asyncio.ensure_future(aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+            self._loop.call_soon_threadsafe(self._begin, _Call(aclose))
 
     def _close_all(self) -> None:
-        if self._pid == os.getpid():
-            for closing in [self._start(aclose) for aclose in self._open.values()]:
-                with contextlib.suppress(Exception):  # nobody is left to tell
-                    closing.result(_CLOSE_TIMEOUT_S)
+        if self._pid == os.getpid() and self._loop is not None:
+            closings = [
+                _Call(aclose) for aclose in reversed(list(self._open.values()))
+            ]  # readers before what they read
+            for closing in closings:
+                self._loop.call_soon_threadsafe(self._begin, closing)
+            for closing in closings:
+                closing.ended.wait(_CLOSE_TIMEOUT_S)  # nobody is left to be told how it ended
+
+
+async def _nothing() -> None: ...
+
+
+class _Call(Generic[T]):
+    """One call, which may be cancelled at any time, and what becomes of it."""
+
+    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
+        self.ended = threading.Event()
+        self._function = function
+        self._task: asyncio.Task[Any] | None = None
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+
+    async def run(self) -> None:
+        self._task = asyncio.current_task()
+        try:
+            if not self.ended.is_set():
+                self._result.append(await self._function())
+        except BaseException as error:  # noqa: BLE001  the caller raises it
+            self._error = error
+        finally:
+            self.ended.set()
+
+    def cancel(self) -> None:
+        if self._task is None:
+            self.ended.set()
+        else:
+            self._task.cancel()
+
+    def outcome(self) -> T:
+        """Return what was returned, or raise what was raised, with a traceback of nothing between caller and called."""
+        if self._error is None:
+            return self._result[0]
+        try:
+            raise self._error
+        finally:
+            self._error = None  # whose traceback has this frame
 
 
 class _Threads(ThreadPoolExecutor):

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-__all__ = ["PerKey", "each_bounded", "map_bounded"]
+__all__ = ["PerKey", "each_bounded", "many", "map_bounded"]
 
 _END = object()
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+def many(values: Iterable[Any]) -> Iterable[Any]:
+    """Refuse what is iterable but is one thing."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        msg = f"expected a plain iterable of items or primary keys, not one {type(values).__name__}"
+        raise TypeError(msg)
+    return values
 
 
 async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import copy
 import datetime as dt
 import decimal
@@ -18,7 +18,7 @@ from ssshelf.errors import CorruptionError, IncompleteError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text, stored_name
 from ssshelf.keys import Desc, Key, Part, decode, encode
 from ssshelf.layout import EntryName, position_of
-from ssshelf.pages import KeyPage, Page, Window, parts_of
+from ssshelf.pages import KeyPage, Page, Window, parts_of, read_ahead
 from ssshelf.schema import indexed_versions
 from ssshelf.storages.base import MAX_SCAN_ROWS, check_limit
 
@@ -257,23 +257,18 @@ class Collection(Generic[T]):
         Cost:
             That of the pages, of 200 items each.
         """
+        async with contextlib.aclosing(self._pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt)) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+
+    def _pages(
+        self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
+    ) -> AsyncGenerator[Page[T], None]:
+        """Iterate over the pages of ``prefix``."""
         given_as_tuple = len(parts) == 1 and isinstance(parts[0], tuple | list)
         window = self._window(parts[0] if given_as_tuple else tuple(parts), start, stop)  # type: ignore[arg-type]
-
-        def read(after: str | None) -> asyncio.Task[Page[T]]:
-            return asyncio.create_task(self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
-
-        reading: asyncio.Task[Page[T]] | None = read(None)
-        try:
-            while reading is not None:
-                page = await reading
-                reading = None if page.after is None else read(page.after)
-                for item in page.items:
-                    yield item
-        finally:
-            if reading is not None:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end
+        return read_ahead(lambda after: self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None
