@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import copy
 import datetime as dt
 import decimal
@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
-from ssshelf._concurrency import map_bounded
+from ssshelf._concurrency import map_bounded, read_ahead
 from ssshelf.commit import Committer
 from ssshelf.envelope import Stored
 from ssshelf.errors import CorruptionError, IncompleteError
@@ -260,20 +260,17 @@ class Collection(Generic[T]):
         given_as_tuple = len(parts) == 1 and isinstance(parts[0], tuple | list)
         window = self._window(parts[0] if given_as_tuple else tuple(parts), start, stop)  # type: ignore[arg-type]
 
-        def read(after: str | None) -> asyncio.Task[Page[T]]:
-            return asyncio.create_task(self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
+        async def pages() -> AsyncGenerator[Page[T], None]:
+            page = await self._read_page(window, None, PAGE_LIMIT, skip_corrupt=skip_corrupt)
+            yield page
+            while page.after is not None:
+                page = await self._read_page(window, page.after, PAGE_LIMIT, skip_corrupt=skip_corrupt)
+                yield page
 
-        reading: asyncio.Task[Page[T]] | None = read(None)
-        try:
-            while reading is not None:
-                page = await reading
-                reading = None if page.after is None else read(page.after)
+        async with contextlib.aclosing(read_ahead(pages())) as read:
+            async for page in read:
                 for item in page.items:
                     yield item
-        finally:
-            if reading is not None:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None

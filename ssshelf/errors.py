@@ -10,7 +10,7 @@
     ├── CommitUnknownError               the write may or may not have been applied: ask again later
     ├── UnavailableError                 the store did not answer: retry later, or answer 503
     ├── DeniedError (PermissionError)    credentials or policy: fix them, never retry
-    ├── StoreNotFoundError               the bucket does not exist: create it, or fix its name
+    ├── StoreNotFoundError (FileNotFoundError)  no such bucket, table or file: create it, or fix its name
     ├── IncompleteError                  a collection does not list all items yet: reindex
     ├── CorruptionError                  what is stored cannot be read: repair it, others are fine
     ├── UnsupportedError                 this store cannot do that
@@ -159,8 +159,8 @@ class DeniedError(ShelfError, PermissionError):
     """The store refuses these credentials, or they may not do this."""
 
 
-class StoreNotFoundError(ShelfError):
-    """The bucket that a storage names does not exist."""
+class StoreNotFoundError(ShelfError, FileNotFoundError):
+    """The bucket, table or file that a storage names does not exist."""
 
 
 class IncompleteError(ShelfError):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ssshelf.errors import UnavailableError
+from ssshelf.errors import ConflictError, UnavailableError
 
 __all__ = ["RetryBudget", "RetryPolicy", "maybe_applied"]
 
@@ -133,6 +133,22 @@ class RetryPolicy:
             least: How many attempts it may take although nobody else is faster.
         """
         return self._pauses(max(self.conflicts, least), None)
+
+    async def redo(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Return what ``write`` returns once it is not refused because somebody else was faster.
+
+        Raises:
+            ConflictError: Others were faster each time.
+        """
+        refused: ConflictError | None = None
+        for pause in self.conflict_pauses():
+            if pause:
+                await asyncio.sleep(pause)
+            try:
+                return await write()
+            except ConflictError as error:
+                refused = error
+        raise refused or UnavailableError(f"no attempt within {self.deadline_s:g} s", maybe_applied=False)
 
     def _pauses(self, times: int, started: float | None) -> Iterator[float]:
         give_up = (self.clock() if started is None else started) + self.deadline_s

@@ -51,7 +51,11 @@ class PickleSerializer(Serializer[Any]):
     content_type: str = "application/x-python-pickle"
 
     def dump(self, item: Any) -> bytes:
-        return pickle.dumps(item, protocol=5)
+        try:
+            return pickle.dumps(item, protocol=5)
+        except (pickle.PicklingError, AttributeError) as error:
+            msg = f"{type(item).__qualname__} cannot be pickled: {error}"
+            raise TypeError(msg) from error
 
     def load(self, data: bytes) -> Any:
         return pickle.loads(data)  # noqa: S301  what the class warns of
