@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar
 
 from ssshelf.keys import Key
@@ -30,7 +31,7 @@ class Kept(Generic[V]):
         self._shelf = shelf
         self._is_on = is_on
         # Not that of wrappers: what is encrypted twice looks different each time.
-        self._plain = unwrapped(shelf._entries.serializer)
+        self._plain = replace(shelf._entries, serializer=unwrapped(shelf._entries.serializer))
         self._values: dict[Key, tuple[V, bytes]] = {}
 
     def find(self, at: Key) -> V:
@@ -40,12 +41,12 @@ class Kept(Generic[V]):
 
     def keep(self, at: Key, value: V) -> V:
         """Return what is kept, after keeping ``value`` if that is nothing."""
-        return self._values.setdefault(at, (value, self._digest(value)))[0] if self._is_on else value
+        return self._values.setdefault(at, (value, self._digest(at, value)))[0] if self._is_on else value
 
     def put(self, at: Key, value: V) -> None:
         """Keep ``value``, which was just written."""
         if self._is_on:
-            self._values[at] = value, self._digest(value)
+            self._values[at] = value, self._digest(at, value)
 
     def take(self, at: Key, value: V) -> V:
         """Return what is kept instead of ``value``, and keep it no longer."""
@@ -60,13 +61,14 @@ class Kept(Generic[V]):
         values, self._values = self._values, {}
         try:
             await self._shelf.update(
-                (self._shelf._names.parts(at), value)
+                (self._plain.names.parts(at), value)
                 for at, (value, digest) in values.items()
-                if self._digest(value) != digest
+                if self._digest(at, value) != digest
             )
         except BaseException:
             self._values = values | self._values
             raise
 
-    def _digest(self, value: V) -> bytes:
-        return hashlib.blake2b(self._plain.dump(value), digest_size=_DIGEST_BYTES).digest()
+    def _digest(self, at: Key, value: V) -> bytes:
+        data = self._plain.dump(self._plain.names.parts(at), value)
+        return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()

@@ -54,7 +54,7 @@ class PickleSerializer(Serializer[Any]):
         try:
             return pickle.dumps(item, protocol=5)
         except (pickle.PicklingError, AttributeError) as error:
-            msg = f"{type(item).__qualname__} cannot be pickled: {error}"
+            msg = f"{type(item).__qualname__} cannot be pickled ({type(error).__name__})"
             raise TypeError(msg) from error
 
     def load(self, data: bytes) -> Any:
