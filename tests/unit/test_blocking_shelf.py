@@ -455,5 +455,7 @@ def test_pickles_are_not_read_unless_asked_for(path: str) -> None:
 
 
 def test_a_storage_that_makes_no_file(path: str) -> None:
+    storage = SQLiteStorage(path, create=False)
     with pytest.raises(FileNotFoundError):
-        ssshelf.open(SQLiteStorage(path, create=False))
+        ssshelf.open(storage)
+    background().call(storage.aclose)
