@@ -10,7 +10,7 @@ SLOW := tests/faults tests/simulation
 TEST_EXAMPLE := $(PYTEST) -m "browser or pypi" $(EXAMPLE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-example test-servers test-tables simulate reliability install format lint types layers unit documents bench changelog clean
+.PHONY: help run demo test test-example test-servers test-tables simulate reliability install format lint types layers unit documents bench blocking changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,9 @@ documents: install  ## Run README, docs and docstrings as tests; an example goes
 
 bench: install  ## Measure
 	$(BIN)/python -m benchmarks
+
+blocking: install  ## Write the methods of ssshelf.blocking, after those of the async classes changed
+	$(BIN)/python tools/blocking_methods.py
 
 changelog: install  ## Collect the fragments of changelog.d in CHANGELOG.rst
 	$(BIN)/towncrier build --yes

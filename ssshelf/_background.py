@@ -7,11 +7,12 @@ import atexit
 import contextlib
 import functools
 import os
+import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -39,30 +40,42 @@ class Background:
         self._closing: set[asyncio.Future[None]] = set()  # which a loop alone would not keep alive
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a coroutine function returns; an interrupt of the caller cancels it.
+        """Return what a coroutine function returns; an interrupt of the caller cancels it, and waits for its end.
 
         Raises:
             ValueError: This belongs to the process that this one was forked from.
-            RuntimeError: The caller runs in the event loop itself, such as a function given to ``update_item``.
+            RuntimeError: The caller runs in the event loop itself, such as a function given to ``update_item``; or the
+                interpreter is about to end.
         """
-        future = self._start(functools.partial(function, *args, **kwargs))
+        portal = self._ready()
+        call = _Call(functools.partial(function, *args, **kwargs))
         try:
-            return future.result()
+            portal.start_task_soon(call.run)
+            call.ended.wait()
         except BaseException:
-            future.cancel()
+            portal.start_task_soon(call.cancel)
+            call.ended.wait()
             raise
+        return call.outcome()
 
-    def pages(self, source: AsyncGenerator[Sequence[T], None]) -> Iterator[T]:
-        """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
+    def each(self, source: AsyncIterator[T]) -> Iterator[T]:
+        """Yield what ``source`` yields; it goes on when the next is asked for, and is closed when this is."""
         try:
             while True:
                 try:
-                    page = self.call(source.__anext__)
+                    value = self.call(source.__anext__)
                 except StopAsyncIteration:
                     return
-                yield from page
+                yield value
         finally:
-            self.call(source.aclose)
+            if isinstance(source, AsyncGenerator):
+                self._finish(source.aclose)
+
+    def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
+        """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
+        with contextlib.closing(self.each(source)) as pages:  # type: ignore[type-var]  # it is a generator
+            for page in pages:
+                yield from page
 
     def adopt(self, owner: object, aclose: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Have something closed with its owner: when that is forgotten, or when the process ends.
@@ -81,18 +94,22 @@ class Background:
         def close() -> None:
             if forgotten.detach():
                 self._open.pop(id(aclose), None)
-                self.call(aclose)
+                self._finish(aclose)
 
         return close
 
-    def _start(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
+    def _ready(self) -> BlockingPortal:
+        """Return the way into the event loop, for callers that may wait for it."""
         if self._pid != os.getpid():
             msg = "this was opened before a fork: open it again in each process"
             raise ValueError(msg)
         if self._thread_id == threading.get_ident():
             msg = "a blocking call in a function that the event loop runs would wait for itself: await there"
             raise RuntimeError(msg)
-        return (self._portal or self._begin()).start_task_soon(function)
+        if sys.is_finalizing():
+            msg = "the interpreter is ending: nothing answers blocking calls any more"
+            raise RuntimeError(msg)
+        return self._portal or self._begin()
 
     def _begin(self) -> BlockingPortal:
         with self._lock:
@@ -118,6 +135,13 @@ class Background:
                 begun.set_exception(error)
             raise
 
+    def _finish(self, aclose: Callable[[], Awaitable[None]]) -> None:
+        """Close something, unless it belongs to another process, or it is too late."""
+        if self._thread_id == threading.get_ident():  # where garbage may be collected, too
+            self._close_later(aclose)
+        elif self._pid == os.getpid() and not sys.is_finalizing():
+            self.call(aclose)
+
     def _close_later(self, aclose: Callable[[], Awaitable[None]]) -> None:
         """Close what nobody can close any more; whom the collector of garbage interrupted does not wait for it."""
         self._open.pop(id(aclose), None)
@@ -131,9 +155,49 @@ class Background:
 
     def _close_all(self) -> None:
         if self._pid == os.getpid():
-            for closing in [self._start(aclose) for aclose in self._open.values()]:
+            portal = self._ready()
+            for closing in [portal.start_task_soon(aclose) for aclose in self._open.values()]:
                 with contextlib.suppress(Exception):  # nobody is left to tell
                     closing.result(_CLOSE_TIMEOUT_S)
+
+
+class _Call(Generic[T]):
+    """One call, which may be cancelled at any time, and what becomes of it."""
+
+    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
+        self.ended = threading.Event()
+        self._function = function
+        self._task: asyncio.Task[Any] | None = None
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+
+    async def run(self) -> None:
+        self._task = asyncio.current_task()
+        try:
+            if not self.ended.is_set():
+                self._result.append(await self._function())
+        except Exception as error:  # noqa: BLE001  the caller raises it
+            self._error = error
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self.ended.set()
+
+    async def cancel(self) -> None:
+        if self._task is None:
+            self.ended.set()
+        else:
+            self._task.cancel()
+
+    def outcome(self) -> T:
+        """Return what was returned, or raise what was raised, with a traceback of nothing between caller and called."""
+        if self._error is None:
+            return self._result[0]
+        try:
+            raise self._error
+        finally:
+            self._error = None  # whose traceback has this frame
 
 
 class _Threads(ThreadPoolExecutor):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-__all__ = ["PerKey", "chunks", "each_bounded", "map_bounded", "read_ahead"]
+__all__ = ["PerKey", "chunks", "each_bounded", "many", "map_bounded", "read_ahead"]
 
 _END = object()
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+def many(values: Iterable[Any]) -> Iterable[Any]:
+    """Refuse what is iterable but is one thing."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        msg = f"expected a plain iterable of items or primary keys, not one {type(values).__name__}"
+        raise TypeError(msg)
+    return values
 
 
 async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int) -> int:

@@ -257,20 +257,24 @@ class Collection(Generic[T]):
         Cost:
             That of the pages, of 200 items each.
         """
+        async with contextlib.aclosing(self._pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt)) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+
+    def _pages(
+        self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
+    ) -> AsyncGenerator[Page[T], None]:
         given_as_tuple = len(parts) == 1 and isinstance(parts[0], tuple | list)
         window = self._window(parts[0] if given_as_tuple else tuple(parts), start, stop)  # type: ignore[arg-type]
 
         async def pages() -> AsyncGenerator[Page[T], None]:
-            page = await self._read_page(window, None, PAGE_LIMIT, skip_corrupt=skip_corrupt)
-            yield page
-            while page.after is not None:
-                page = await self._read_page(window, page.after, PAGE_LIMIT, skip_corrupt=skip_corrupt)
-                yield page
+            after: str | None = ""
+            while after is not None:
+                yield (page := await self._read_page(window, after or None, PAGE_LIMIT, skip_corrupt=skip_corrupt))
+                after = page.after
 
-        async with contextlib.aclosing(read_ahead(pages())) as read:
-            async for page in read:
-                for item in page.items:
-                    yield item
+        return read_ahead(pages())
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None

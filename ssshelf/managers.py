@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from ssshelf._concurrency import PerKey, each_bounded, map_bounded
+from ssshelf._concurrency import PerKey, each_bounded, many, map_bounded
 from ssshelf.catalog import Catalog
 from ssshelf.collections import Collection, Reader
 from ssshelf.commit import Committer
@@ -284,7 +284,7 @@ class CManager(Maintained[T]):
         Cost:
             1 get for each, as many at a time as ``concurrency``.
         """
-        return await map_bounded(self.get_item, list(_many(pks)), self._concurrency)
+        return await map_bounded(self.get_item, list(many(pks)), self._concurrency)
 
     async def add_items(self, items: Iterable[T]) -> int:
         """Add items as ``add_item`` does, many at a time; of several with one primary key the last one stays.
@@ -303,7 +303,7 @@ class CManager(Maintained[T]):
         async def add(item: T) -> None:
             await in_order.run(self.item_manager.pk_text(item), lambda: self.add_item(item))
 
-        return await each_bounded(add, _many(items), self._concurrency)
+        return await each_bounded(add, many(items), self._concurrency)
 
     async def remove_items(self, items_or_pks: Iterable[T | PrimaryKey]) -> int:
         """Remove items as ``remove_item`` does, many at a time, and return how many there were."""
@@ -314,7 +314,7 @@ class CManager(Maintained[T]):
             if await self.remove_item(item_or_pk):
                 removed += 1
 
-        await each_bounded(remove, _many(items_or_pks), self._concurrency)
+        await each_bounded(remove, many(items_or_pks), self._concurrency)
         return removed
 
     async def _find(self, pk: PrimaryKey) -> tuple[Key, Stored | None]:
@@ -350,14 +350,6 @@ def _rev(stored: Stored | None) -> str | None:
 def _tombstone(key: Key, stored: Stored | None) -> None:
     if stored is None or not stored.header.live:
         raise NotFoundError(key)
-
-
-def _many(values: Iterable[Any]) -> Iterable[Any]:
-    """Refuse what is iterable but is one thing."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        msg = f"expected a plain iterable of items or primary keys, not one {type(values).__name__}"
-        raise TypeError(msg)
-    return values
 
 
 def _check_declared(cls: type, declared: Mapping[str, Collection[Any]]) -> None:

@@ -70,8 +70,8 @@ class Worker(Generic[Job]):
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a thread to stop."""
-        return self._thread is not None and not self._stopped
+        """Whether this process has a thread to stop."""
+        return self._thread is not None and not self._stopped and self._pid == os.getpid()
 
     def stop(self) -> None:
         """Let the thread finish what is queued and end; does not wait for that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_type
 
@@ -16,8 +16,10 @@ from ssshelf import (
     ModelItems,
     Page,
     Revision,
+    blocking,
     open_storage,
 )
+from ssshelf.maintenance import Finding, Swept, Verified
 from ssshelf.storages.base import Entry, Scan, Storage
 from ssshelf.storages.probe import Probe
 
@@ -74,3 +76,46 @@ async def test_storages_are_typed() -> None:
     assert_type(await storage.get(Key("a")), Entry)
     assert_type(await storage.scan(Key()), Scan)
     assert_type(await storage.probe(), Probe)
+
+
+class ByLength(blocking.Collection[Link]):
+    def key(self, item: Link) -> int:
+        return len(item.url)
+
+    def shortest(self) -> Link:
+        return self.get_items(1).items[0]
+
+
+class BlockingLinks(blocking.CManager[Link]):
+    item_manager = ModelItems(Link)
+    by_url = blocking.Collection[Link](lambda link: link.url)
+    by_length = ByLength()
+
+
+def test_blocking_classes_are_typed() -> None:
+    with BlockingLinks("memory://") as links:
+        assert_type(links, BlockingLinks)
+        assert_type(links.add_item(Link("a", "http://a")), Revision)
+        assert_type(links.update_item("a", lambda link: link), Revision)
+        assert_type(links.get_item("a"), Link)
+        assert_type(links.find_item("a"), Link | None)
+        assert_type(links.get_items(["a"]), list[Link])
+        assert_type(links.get_revision("a"), tuple[Link, Revision])
+        assert_type(links.add_items([Link("c", "http://c")]), int)
+        assert_type(links.by_url.get_items(), Page[Link])
+        assert_type(links.by_url.prefix("http://c"), Iterator[Link])
+        assert_type(links.by_url.get_keys(), KeyPage)
+        assert_type(links.by_length, ByLength)
+        assert_type(links.by_length.shortest(), Link)
+        assert_type(links.verify(), Verified)
+        assert_type(links.findings(), Iterator[Finding])
+        assert_type(links.sweep(), Swept)
+        assert_type(blocking.run(links.storage.get, Key("items", "blocking-links", "a")), Entry)
+
+
+def test_twins_are_typed() -> None:
+    with blocking.twin(Links)("memory://") as links:
+        assert_type(links, blocking.Twin[Link])
+        assert_type(links.add_item(Link("a", "http://a")), Revision)
+        assert_type(links.get_item("a"), Link)
+        assert_type(links.by_url, Any)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import AsyncGenerator
 
 import pytest
 
-from ssshelf._background import background
+from ssshelf._background import _Call, background
+from tests.programs import run
 
 
 async def double(number: int) -> int:
@@ -35,14 +33,6 @@ async def numbers(closed: list[bool]) -> AsyncGenerator[list[int], None]:
 
 class Owner:
     pass
-
-
-def run(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def test_a_caller_that_blocks_gets_the_answer() -> None:
@@ -87,39 +77,6 @@ def test_a_call_from_its_own_loop_is_refused() -> None:
 
     with pytest.raises(RuntimeError, match="would wait for itself"):
         background().call(inner)
-
-
-def test_an_interrupted_call_is_cancelled() -> None:
-    out = run("""
-        import asyncio, signal, threading
-        from ssshelf._background import background
-
-        cancelled = threading.Event()
-
-        def interrupt():
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-        def interrupted(_, frame):
-            while frame is not None and frame.f_code.co_name != "_start":
-                frame = frame.f_back
-            if frame is None:  # the call waits for its answer
-                raise KeyboardInterrupt
-            background()._loop.call_soon_threadsafe(interrupt)
-
-        async def wait():
-            interrupt()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                cancelled.set()
-
-        signal.signal(signal.SIGINT, interrupted)
-        try:
-            background().call(wait)
-        except KeyboardInterrupt:
-            print(cancelled.wait(60))
-    """)
-    assert out == "True\n"
 
 
 def test_pages_are_read_one_by_one_and_closed_at_a_break() -> None:
@@ -217,3 +174,144 @@ def test_what_was_opened_before_a_fork_is_refused_and_new_things_work() -> None:
         assert os.waitpid(child, 0)[1] == 0
     """)
     assert out == "this was opened before a fork: open it again in each process 1\n"
+
+
+def test_a_traceback_goes_from_the_caller_straight_to_what_was_called() -> None:
+    with pytest.raises(KeyError) as caught:
+        background().call(fail)
+
+    assert [entry.name for entry in caught.traceback] == [
+        "test_a_traceback_goes_from_the_caller_straight_to_what_was_called",
+        "call",
+        "outcome",
+        "run",
+        "fail",
+    ]
+
+
+@pytest.mark.parametrize("turns", [0, 2, 100])
+def test_a_call_that_is_interrupted_is_cancelled_and_has_ended_when_the_caller_goes_on(turns: int) -> None:
+    out = run(f"""
+        import asyncio, signal, threading
+        from ssshelf._background import background
+
+        ended = []
+
+        def interrupt():
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        async def wait():
+            for _ in range({turns}):
+                await asyncio.sleep(0)
+            interrupt()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                ended.append(True)
+
+        async def pages():
+            yield [1]
+            await wait()
+
+        async def begin(): pass
+        background().call(begin)
+        rows = background().pages(pages())
+        print(next(rows))
+        try:
+            next(rows)
+        except KeyboardInterrupt:
+            print(ended)
+    """)
+    assert out == "1\n[True]\n"
+
+
+async def test_a_call_that_is_interrupted_before_it_begins_never_begins() -> None:
+    begun: list[bool] = []
+
+    async def begin() -> None:
+        begun.append(True)
+
+    call = _Call(begin)
+    await call.cancel()
+    await call.run()
+
+    assert call.ended.is_set()
+    assert begun == []
+
+
+def test_an_iterator_that_is_left_open_does_not_keep_the_process_from_ending() -> None:
+    out = run("""
+        from ssshelf._background import background
+
+        async def numbers():
+            yield [1, 2]
+
+        rows = background().pages(numbers())
+        print(next(rows))
+    """)
+    assert out == "1\n"
+
+
+def test_a_call_while_the_interpreter_ends_is_refused() -> None:
+    out = run("""
+        import asyncio
+        from ssshelf._background import background
+
+        class Late:
+            def __del__(self, background=background(), sleep=asyncio.sleep, print=print):
+                try:
+                    background.call(sleep, 0)
+                except RuntimeError as error:
+                    print(error)
+
+        background().call(asyncio.sleep, 0)
+        late = Late()
+    """)
+    assert out == "the interpreter is ending: nothing answers blocking calls any more\n"
+
+
+def test_an_iterator_that_is_collected_in_the_event_loop_is_closed() -> None:
+    ended = threading.Event()
+
+    async def pages() -> AsyncGenerator[list[int], None]:
+        try:
+            yield [1, 2]
+        finally:
+            ended.set()
+
+    async def drop() -> None:
+        rows.pop()
+
+    rows = [background().pages(pages())]
+    next(rows[0])
+    background().call(drop)
+
+    assert ended.wait(timeout=60)
+
+
+def test_what_was_opened_before_a_fork_is_left_to_the_parent() -> None:
+    out = run("""
+        import os, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+        from ssshelf._background import background
+
+        async def aclose():
+            print("closed", flush=True)
+
+        class Owner: pass
+
+        async def begin(): pass
+        background().call(begin)
+        owner = Owner()
+        close = background().adopt(owner, aclose)
+        child = os.fork()
+        if child == 0:
+            close()
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        print("parent", flush=True)
+        close()
+    """)
+    assert out == "parent\nclosed\n"

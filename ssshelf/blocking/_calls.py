@@ -1,0 +1,71 @@
+"""Calls: how a blocking manager and its collections reach the event loop, until they are closed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import islice
+from typing import ParamSpec, TypeVar
+
+from ssshelf._background import background
+from ssshelf._concurrency import many
+
+__all__ = ["Calls"]
+
+P = ParamSpec("P")
+A = TypeVar("A")
+T = TypeVar("T")
+_BATCH = 500
+
+
+class Calls:
+    """What a blocking manager and its collections call through.
+
+    Args:
+        aclose: Closes what belongs to the manager; without one, nothing does.
+    """
+
+    def __init__(self, aclose: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._background = background()
+        self._close = None if aclose is None else self._background.adopt(self, aclose)
+        self._is_closed = False
+
+    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what a coroutine function returns.
+
+        Raises:
+            ValueError: The manager is closed, or was opened before a fork.
+            RuntimeError: The caller runs in the event loop itself.
+        """
+        if self._is_closed:
+            msg = "this manager is closed: open it again"
+            raise ValueError(msg)
+        return self._background.call(function, *args, **kwargs)
+
+    def each(self, source: AsyncIterator[T]) -> Iterator[T]:
+        """Yield what ``source`` yields."""
+        return self._background.each(source)
+
+    def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
+        """Yield what is on the pages that ``source`` yields."""
+        return self._background.pages(source)
+
+    def in_batches(self, function: Callable[[list[A]], Awaitable[T]], values: Iterable[A]) -> Iterator[T]:
+        """Yield what ``function`` returns for some of the values at a time; the caller's thread iterates over them.
+
+        So what yields them may block, even by calls like this one.
+        """
+        source, done = iter(many(values)), 0
+        while batch := list(islice(source, _BATCH)):
+            try:
+                yield self.call(function, batch)
+            except Exception as error:
+                if done:
+                    error.add_note(f"{done} more were done before")
+                raise
+            done += len(batch)
+
+    def close(self) -> None:
+        """Refuse all further calls, and close what belongs to the manager; doing it again does nothing."""
+        self._is_closed = True
+        if self._close is not None:
+            self._close()

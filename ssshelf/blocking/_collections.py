@@ -1,0 +1,74 @@
+"""Collections for callers that block: declared as the async ones are, which read for them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from ssshelf import collections
+from ssshelf.blocking._calls import Calls
+from ssshelf.blocking._collection_methods import CollectionMethods
+from ssshelf.collections import Keys
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Collection"]
+
+T = TypeVar("T")
+
+
+class Collection(CollectionMethods[T]):
+    """A sorted listing of a manager's items by a key that each item gives; declared as a class attribute.
+
+    All that is true of ``ssshelf.Collection`` is true of this one, whose methods block. Methods of a subclass may call
+    them, but for ``key``, which runs in the event loop.
+
+    Args:
+        key: Returns the key of an item; see the method ``key``.
+        name: The name that the listing is stored under; derived as that of the async class is.
+        unique: Let no two items have the same key here.
+        version: The next number when the collection is added to a shelf in use, or its key changes.
+    """
+
+    unique: bool = False
+    """Whether no two items may have the same key; a subclass may say so in its body."""
+    version: int = 1
+    """The version of the key; likewise."""
+    _calls: Calls = Calls()
+    _source_type: ClassVar[type[collections.Collection[Any]]] = collections.Collection
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._source_type = type(cls.__name__, (cls._source_type,), {"__module__": cls.__module__})
+
+    def __init__(
+        self,
+        key: Callable[[T], Keys] | None = None,
+        *,
+        name: str | None = None,
+        unique: bool | None = None,
+        version: int | None = None,
+    ) -> None:
+        source = self._source_type(
+            key if type(self).key is Collection.key else self.key,
+            name=name,
+            unique=self.unique if unique is None else unique,
+            version=self.version if version is None else version,
+        )
+        self._stand_for(source)
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self._source.__set_name__(owner, attribute)
+
+    def _bound(self, source: collections.Collection[T], calls: Calls) -> Self:
+        """Return a copy of this declaration that reads with ``source``."""
+        bound = copy.copy(self)
+        bound._stand_for(source)
+        bound._calls = calls
+        return bound
+
+    def _stand_for(self, source: collections.Collection[T]) -> None:
+        self._source = source
+        self.unique, self.version = source.unique, source.version
