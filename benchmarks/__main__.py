@@ -1,6 +1,6 @@
 """Runs all benchmarks, or those that are named.
 
-python -m benchmarks [keys] [sqlite_rates] [sqlite_large] [page_of_100] [moving] [dynamodb_rates]
+python -m benchmarks [keys] [sqlite_rates] [sqlite_large] [page_of_100] [moving] [dynamodb_rates] [shelf_update]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100", "moving", "dynamodb_rates"]
+BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100", "moving", "dynamodb_rates", "shelf_update"]
 
 
 def main(names: list[str]) -> None:

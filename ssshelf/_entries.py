@@ -11,7 +11,7 @@ from ssshelf._ranges import Names, Range, ShelfKey
 from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.serializers import Serializer
-from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Storage
+from ssshelf.storages.base import Entry, Storage
 
 __all__ = ["BULK", "Entries", "pairs_of"]
 
@@ -66,16 +66,11 @@ class Entries(Generic[V]):
         except NotFoundError:
             return None
 
-    async def key_pages(self, within: Range, limit: int = MAX_SCAN_ROWS) -> AsyncGenerator[list[Key], None]:
-        """Yield the keys of a range, in order."""
-        async for rows in within.pages(self.storage, limit):
-            yield [row.key for row in rows]
-
     def item_pages(self, within: Range) -> AsyncGenerator[list[tuple[Key, V]], None]:
         """Yield the keys of a range and their values, in order; the next page is read while one is used."""
 
         async def pages() -> AsyncGenerator[list[tuple[Key, V]], None]:
-            async for keys in self.key_pages(within):
+            async for keys in within.pages(self.storage):
                 for chunk in chunks(keys, _ROUNDS_IN_A_PAGE * self.concurrency):
                     found = await map_bounded(self.find, chunk, self.concurrency)
                     yield [pair for pair in found if pair is not None]
@@ -84,11 +79,11 @@ class Entries(Generic[V]):
 
     async def count(self, within: Range) -> int:
         """Return how many keys a range has."""
-        return sum([len(keys) async for keys in self.key_pages(within)])
+        return sum([len(keys) async for keys in within.pages(self.storage)])
 
     async def first(self, within: Range) -> Key | None:
         """Return the first key of a range, if it has one."""
-        async for keys in self.key_pages(within, limit=1):
+        async for keys in within.pages(self.storage, limit=1):
             for key in keys:
                 return key
         return None

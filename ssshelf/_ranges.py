@@ -9,7 +9,7 @@ from typing import TypeAlias
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key, Part, decode, encode
 from ssshelf.pages import parts_of
-from ssshelf.storages.base import MAX_SCAN_ROWS, Row, Storage, scan_pages
+from ssshelf.storages.base import MAX_SCAN_ROWS, Storage, scan_pages
 
 __all__ = ["Names", "Range", "ShelfKey"]
 
@@ -27,54 +27,34 @@ class _Span:
     limit: int = MAX_SCAN_ROWS
 
 
+@dataclass(frozen=True, slots=True)
 class Range:
-    """Keys that begin with a prefix, from one on and up to another one.
+    """Some neighbouring keys of a shelf.
 
-    Args:
-        root: What all keys of the shelf are stored under.
-        prefix: Leading parts of the keys.
-        start: The first key, of the parts that follow the prefix; ``()`` is the prefix itself.
-        stop: The first key, likewise, that is not in the range any more; ``None`` when all are.
+    Attributes:
+        low: The k1 text of the first key that may be in it.
+        high: A text behind those of all its keys, and before any other one's.
+        spans: The listings that show it.
     """
 
-    __slots__ = ("_high", "_low", "_spans")
+    low: str
+    high: str
+    spans: tuple[_Span, ...]
 
-    def __init__(
-        self, root: Key, prefix: tuple[Part, ...], start: tuple[Part, ...], stop: tuple[Part, ...] | None
-    ) -> None:
-        base = Key.from_text((root.below + encode(prefix))[:-1])
-        self._low = base.below + encode(start)
-        self._high = None if stop is None else base.below + encode(stop)
-        # Names end in "!" where texts end in "!/": without its end, a text sorts right before the name.
-        under = _Span(base, self._low[:-2] if start else None, None if self._high is None else self._high[:-1])
-        alone = [_alone(root, base)] if prefix and not start and stop != () else []
-        self._spans = [*alone, under]
+    def holds(self, at: Key) -> bool:
+        """Whether ``at``, of the same shelf, is in the range."""
+        return self.low <= at.below < self.high
 
-    @classmethod
-    def of(cls, root: Key, key: Key) -> Range:
-        """Return the range that holds one key only."""
-        only = cls.__new__(cls)
-        only._low, only._high, only._spans = key.below, key.below + " ", [_alone(root, key)]
-        return only
-
-    def holds(self, key: Key) -> bool:
-        """Whether ``key``, of the same shelf, is in the range."""
-        return self._low <= key.below and (self._high is None or key.below < self._high)
-
-    async def pages(self, storage: Storage, limit: int = MAX_SCAN_ROWS) -> AsyncIterator[list[Row]]:
-        """Yield the rows of the range in the order of keys; what something else has put there is left out.
+    async def pages(self, storage: Storage, limit: int = MAX_SCAN_ROWS) -> AsyncIterator[list[Key]]:
+        """Yield the keys of the range, in order; what something else has put there is left out.
 
         Cost:
             1 scan for each 1,000, and 1 more with a prefix and no start.
         """
-        for span in self._spans:
+        for span in self.spans:
             most = min(limit, span.limit)
             async for rows in scan_pages(storage, span.prefix, span.after, span.before, most):
-                yield [row for row in rows if row.key.text.endswith("!")]
-
-
-def _alone(root: Key, key: Key) -> _Span:
-    return _Span(root, key.text[:-1], key.below, limit=1)
+                yield [row.key for row in rows if row.key.text.endswith("!")]
 
 
 class Names:
@@ -115,6 +95,25 @@ class Names:
         return parts[0] if len(parts) == 1 else parts
 
     def range(self, prefix: ShelfKey | None, start: ShelfKey | None, stop: ShelfKey | None) -> Range:
-        """Return a range of the shelf; ``None`` bounds nothing, the part None is ``(None,)``."""
+        """Return a range of the shelf; ``None`` bounds nothing, the part None is ``(None,)``.
+
+        Args:
+            prefix: Leading parts of the keys.
+            start: The first key, of the parts that follow the prefix; ``()`` is the prefix itself.
+            stop: The first key, likewise, that is not in the range any more.
+        """
         leading, first = (() if given is None else parts_of(given) for given in (prefix, start))
-        return Range(self.root, leading, first, None if stop is None else parts_of(stop))
+        base = Key.from_text((self.root.below + encode(leading))[:-1])
+        low = base.below + encode(first)
+        high = f"{base.below[:-1]}0" if stop is None else base.below + encode(parts_of(stop))
+        # Names end in "!" where texts end in "!/": without its end, a text sorts right before the name.
+        under = _Span(base, low[:-2] if first else None, None if stop is None else high[:-1])
+        itself = [self._alone(base)] if leading and not first and stop != () else []
+        return Range(low, high, (*itself, under))
+
+    def only(self, at: Key) -> Range:
+        """Return the range that holds one key."""
+        return Range(at.below, f"{at.below} ", (self._alone(at),))
+
+    def _alone(self, at: Key) -> _Span:
+        return _Span(self.root, at.text[:-1], at.below, limit=1)

@@ -131,7 +131,7 @@ class Shelf(Generic[V]):
         Cost:
             1 scan of a single row.
         """
-        return await self._entries.first(Range.of(self._names.root, self._names.key(key))) is not None
+        return await self._entries.first(self._names.only(self._names.key(key))) is not None
 
     async def set(self, key: ShelfKey, value: V) -> str:
         """Store the value of ``key``, whatever is there, and return its etag.
@@ -239,7 +239,7 @@ class Shelf(Generic[V]):
         Cost:
             1 scan for each 1,000, and what ``delete_many`` costs.
         """
-        async for keys in self._entries.key_pages(self._everything):
+        async for keys in self._everything.pages(self.storage):
             await delete_many(self.storage, keys)
 
     @overload
@@ -311,7 +311,7 @@ class Shelf(Generic[V]):
         Cost:
             1 scan for each 1,000, when they are asked for; with a prefix and no start 1 more.
         """
-        async for page in self._entries.key_pages(self._names.range(prefix, start, stop)):
+        async for page in self._names.range(prefix, start, stop).pages(self.storage):
             for at in page:
                 yield self._names.parts(at)
 

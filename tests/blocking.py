@@ -21,8 +21,7 @@ __all__ = ["opened"]
 @contextlib.contextmanager
 def opened(name: str, request: pytest.FixtureRequest) -> Iterator[Storage]:
     """Open the storage with this name, empty, where blocking calls use it."""
-    if name in ("moto", "ceph"):
-        request.getfixturevalue(f"{name}_url")  # not only there, where nothing may block
+    request.getfixturevalue(f"{name}_url" if name in ("moto", "ceph") else "tmp_path")  # not there: nothing may block
     opening = open_named(name, request)
     storage = background().call(opening.__aenter__)
     try:

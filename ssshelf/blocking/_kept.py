@@ -41,7 +41,10 @@ class Kept(Generic[V]):
 
     def keep(self, at: Key, value: V) -> V:
         """Return what is kept, after keeping ``value`` if that is nothing."""
-        return self._values.setdefault(at, (value, self._digest(at, value)))[0] if self._is_on else value
+        if not self._is_on:
+            return value
+        kept = self._values.get(at) or self._values.setdefault(at, (value, self._digest(at, value)))
+        return kept[0]
 
     def put(self, at: Key, value: V) -> None:
         """Keep ``value``, which was just written."""

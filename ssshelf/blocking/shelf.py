@@ -227,7 +227,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
 
     def _iter_keys(self, within: Range) -> Iterator[ShelfKey]:
         self._check_open()
-        return map(self._names.parts, self._background.pages(self._shelf._entries.key_pages(within)))
+        return map(self._names.parts, self._background.pages(within.pages(self._shelf.storage)))
 
     def _iter_items(self, within: Range) -> Iterator[tuple[ShelfKey, V]]:
         self._check_open()

@@ -18,7 +18,6 @@ from typing import Any
 
 import ssshelf
 from ssshelf.blocking import run
-from ssshelf.retries import RetryPolicy
 from ssshelf.storages import open_storage
 from ssshelf.storages.s3 import S3Storage
 
@@ -121,7 +120,6 @@ def main(url: str, operations: int) -> None:
     if url.startswith("s3:"):
         make_bucket(url)
     with ssshelf.open(url, "n") as shelf:
-        shelf._shelf._retries = RetryPolicy(conflicts=1000)
         users = [User(number, shelf) for number in range(THREADS)]
         threads = [threading.Thread(target=user.work, args=(operations,)) for user in users]
         for thread in threads:
