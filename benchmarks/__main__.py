@@ -1,6 +1,6 @@
 """Runs all benchmarks, or those that are named.
 
-python -m benchmarks [keys] [sqlite_rates] [sqlite_large] [page_of_100] [moving] [dynamodb_rates] [blocking_calls]
+python -m benchmarks [NAME …]
 """
 
 from __future__ import annotations
@@ -8,7 +8,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100", "moving", "dynamodb_rates", "blocking_calls"]
+BENCHMARKS = [
+    "keys",
+    "sqlite_rates",
+    "sqlite_large",
+    "page_of_100",
+    "moving",
+    "dynamodb_rates",
+    "blocking_calls",
+    "shelf_update",
+]
 
 
 def main(names: list[str]) -> None:

@@ -1,6 +1,6 @@
 """ssshelf: a bucket as a document database, without a server.
 
-Storages are imported when they are first used, so that importing this package stays light.
+Storages and shelves are imported when they are first used, so that importing this package stays light.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from ssshelf.retries import RetryBudget, RetryPolicy
 from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
+    from ssshelf.blocking import open  # noqa: A004  as of shelve and dbm
+    from ssshelf.shelf import Shelf
     from ssshelf.storages.dynamodb import DynamoDBStorage
     from ssshelf.storages.memory import MemoryStorage
     from ssshelf.storages.s3 import S3Storage
@@ -65,21 +67,25 @@ __all__ = [
     "Revision",
     "S3Storage",
     "SQLiteStorage",
+    "Shelf",
     "ShelfError",
     "StoreNotFoundError",
     "UnavailableError",
     "UniqueViolationError",
     "UnsupportedError",
+    "open",
     "open_storage",
 ]
 
 __version__ = "0.2.0"
 
 _LAZY = {
-    "DynamoDBStorage": "dynamodb",
-    "MemoryStorage": "memory",
-    "S3Storage": "s3",
-    "SQLiteStorage": "sqlite",
+    "DynamoDBStorage": "storages.dynamodb",
+    "MemoryStorage": "storages.memory",
+    "S3Storage": "storages.s3",
+    "SQLiteStorage": "storages.sqlite",
+    "Shelf": "shelf",
+    "open": "blocking",
 }
 
 
@@ -87,7 +93,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib  # noqa: PLC0415
 
-        return getattr(importlib.import_module(f"ssshelf.storages.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(f"ssshelf.{_LAZY[name]}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 

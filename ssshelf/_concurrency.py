@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-__all__ = ["PerKey", "each_bounded", "many", "map_bounded"]
+__all__ = ["PerKey", "chunks", "each_bounded", "many", "map_bounded", "read_ahead"]
 
 _END = object()
 
@@ -66,6 +67,30 @@ async def map_bounded(function: Callable[[A], Awaitable[B]], values: Sequence[A]
 
     await each_bounded(one, enumerate(values), min(bound, len(values)))
     return [results[index] for index in range(len(values))]
+
+
+def chunks(values: Iterable[A], size: int) -> Iterator[list[A]]:
+    """Yield ``values`` in lists of ``size``; the last one may be shorter."""
+    source = iter(values)
+    while chunk := list(islice(source, size)):
+        yield chunk
+
+
+async def read_ahead(source: AsyncGenerator[A, None]) -> AsyncGenerator[A, None]:
+    """Yield what ``source`` yields, while it prepares the next one; closes it in the end."""
+
+    def read() -> asyncio.Future[Any]:
+        return asyncio.ensure_future(anext(source, _END))
+
+    reading = read()
+    try:
+        while (value := await reading) is not _END:
+            reading = read()
+            yield value
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end
+        await source.aclose()
 
 
 class PerKey:

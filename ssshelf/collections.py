@@ -11,14 +11,14 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
-from ssshelf._concurrency import map_bounded
+from ssshelf._concurrency import map_bounded, read_ahead
 from ssshelf.commit import Committer
 from ssshelf.envelope import Stored
 from ssshelf.errors import CorruptionError, IncompleteError
 from ssshelf.items import IManager, PrimaryKey, primary_key_text, stored_name
 from ssshelf.keys import Desc, Key, Part, decode, encode
 from ssshelf.layout import EntryName, position_of
-from ssshelf.pages import KeyPage, Page, Window, parts_of, read_ahead
+from ssshelf.pages import KeyPage, Page, Window, parts_of
 from ssshelf.schema import indexed_versions
 from ssshelf.storages.base import MAX_SCAN_ROWS, check_limit
 
@@ -265,10 +265,16 @@ class Collection(Generic[T]):
     def _pages(
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
     ) -> AsyncGenerator[Page[T], None]:
-        """Iterate over the pages of ``prefix``."""
         given_as_tuple = len(parts) == 1 and isinstance(parts[0], tuple | list)
         window = self._window(parts[0] if given_as_tuple else tuple(parts), start, stop)  # type: ignore[arg-type]
-        return read_ahead(lambda after: self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
+
+        async def pages() -> AsyncGenerator[Page[T], None]:
+            after: str | None = ""
+            while after is not None:
+                yield (page := await self._read_page(window, after or None, PAGE_LIMIT, skip_corrupt=skip_corrupt))
+                after = page.after
+
+        return read_ahead(pages())
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None

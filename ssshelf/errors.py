@@ -10,7 +10,7 @@
     ├── CommitUnknownError               the write may or may not have been applied: ask again later
     ├── UnavailableError                 the store did not answer: retry later, or answer 503
     ├── DeniedError (PermissionError)    credentials or policy: fix them, never retry
-    ├── StoreNotFoundError               the bucket does not exist: create it, or fix its name
+    ├── StoreNotFoundError (FileNotFoundError)  no such bucket, table or file: create it, or fix its name
     ├── IncompleteError                  a collection does not list all items yet: reindex
     ├── CorruptionError                  what is stored cannot be read: repair it, others are fine
     ├── UnsupportedError                 this store cannot do that
@@ -124,8 +124,8 @@ class CommitUnknownError(ShelfError):
     of this one. The item is whole either way.
 
     Attributes:
-        key: The key of the item.
-        rev: The revision the item has if the write was applied.
+        key: The key of the item, or of the entry.
+        rev: The revision the item has if the write was applied, or the etag of the entry; empty if that was to be gone.
     """
 
     def __init__(self, key: Key, rev: str) -> None:
@@ -134,7 +134,8 @@ class CommitUnknownError(ShelfError):
         self.rev = rev
 
     def __str__(self) -> str:
-        return f"{self.key}: the store did not say whether revision {self.rev} was written"
+        outcome = f"revision {self.rev} was written" if self.rev else "it was removed"
+        return f"{self.key}: the store did not say whether {outcome}"
 
 
 class UnavailableError(ShelfError):
@@ -158,8 +159,8 @@ class DeniedError(ShelfError, PermissionError):
     """The store refuses these credentials, or they may not do this."""
 
 
-class StoreNotFoundError(ShelfError):
-    """The bucket that a storage names does not exist."""
+class StoreNotFoundError(ShelfError, FileNotFoundError):
+    """The bucket, table or file that a storage names does not exist."""
 
 
 class IncompleteError(ShelfError):

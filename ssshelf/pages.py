@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +12,7 @@ from ssshelf.errors import CorruptionError, InvalidCursorError
 from ssshelf.keys import Key, Part, encode
 from ssshelf.layout import Layout
 
-__all__ = ["KeyPage", "Page", "Window", "parts_of", "read_ahead"]
+__all__ = ["KeyPage", "Page", "Window", "parts_of"]
 
 T = TypeVar("T")
 _DIGEST_BYTES = 8
@@ -148,21 +147,3 @@ class Window:
 
     def _digest(self, rest: bytes) -> bytes:
         return hashlib.blake2s(self._fingerprint + rest, digest_size=_DIGEST_BYTES).digest()
-
-
-async def read_ahead(read: Callable[[str | None], Coroutine[Any, Any, Page[T]]]) -> AsyncGenerator[Page[T], None]:
-    """Yield all pages of a listing; the next one is read while this one is used.
-
-    Args:
-        read: Reads the page that follows the ``after`` of another one; ``None`` reads the first.
-    """
-    reading: asyncio.Task[Page[T]] | None = asyncio.create_task(read(None))
-    try:
-        while reading is not None:
-            page = await reading
-            reading = None if page.after is None else asyncio.create_task(read(page.after))
-            yield page
-    finally:
-        if reading is not None:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end

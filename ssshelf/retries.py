@@ -6,13 +6,13 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ssshelf.errors import UnavailableError
+from ssshelf.errors import ConflictError, UnavailableError
 
-__all__ = ["RetryBudget", "RetryPolicy"]
+__all__ = ["RetryBudget", "RetryPolicy", "maybe_applied"]
 
 T = TypeVar("T")
 _MOST_DOUBLINGS = 32
@@ -134,6 +134,22 @@ class RetryPolicy:
         """
         return self._pauses(max(self.conflicts, least), None)
 
+    async def redo(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Return what ``write`` returns once it is not refused because somebody else was faster.
+
+        Raises:
+            ConflictError: Others were faster each time.
+        """
+        refused: ConflictError | None = None
+        for pause in self.conflict_pauses():
+            if pause:
+                await asyncio.sleep(pause)
+            try:
+                return await write()
+            except ConflictError as error:
+                refused = error
+        raise refused or UnavailableError(f"no attempt within {self.deadline_s:g} s", maybe_applied=False)
+
     def _pauses(self, times: int, started: float | None) -> Iterator[float]:
         give_up = (self.clock() if started is None else started) + self.deadline_s
         for number in range(times):
@@ -178,4 +194,9 @@ class RetryPolicy:
             msg = f"more than {self.deadline_s:g} s had passed before the first attempt"
             raise UnavailableError(msg, maybe_applied=False)
         last = failures[-1]
-        raise UnavailableError(last.reason, any(failure.maybe_applied for failure in failures)) from last
+        raise UnavailableError(last.reason, maybe_applied(failures)) from last
+
+
+def maybe_applied(failures: Iterable[UnavailableError]) -> bool:
+    """Return whether one of the attempts that failed may have been applied, or may be later."""
+    return any(failure.maybe_applied for failure in failures)

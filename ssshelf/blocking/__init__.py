@@ -9,5 +9,7 @@ from ssshelf.blocking._collections import Collection
 from ssshelf.blocking._managers import CManager
 from ssshelf.blocking._running import iterate, open_storage, run
 from ssshelf.blocking._twins import Twin, twin
+from ssshelf.blocking.opening import open  # noqa: A004  as of shelve and dbm
+from ssshelf.blocking.shelf import Shelf
 
-__all__ = ["CManager", "Collection", "Twin", "iterate", "open_storage", "run", "twin"]
+__all__ = ["CManager", "Collection", "Shelf", "Twin", "iterate", "open", "open_storage", "run", "twin"]

@@ -11,17 +11,14 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_type_hints
 
 import typer
 
 from ssshelf.cli.console import Console
 from ssshelf.cli.failures import Exit, Failure, Refused, failure_of
-from ssshelf.errors import StoreNotFoundError
 from ssshelf.storages import open_storage
 from ssshelf.storages.base import Storage
-from ssshelf.storages.sqlite import SQLiteStorage
 from ssshelf.storages.urls import ENVIRONMENT_VARIABLE
 
 __all__ = ["Command", "Options", "Session", "as_command", "flag", "opened"]
@@ -115,21 +112,9 @@ async def opened(url: str, *, create: bool = False) -> AsyncIterator[Storage]:
     Args:
         url: As for ``open_storage``.
         create: Whether a file that is not there may be made; who only reads makes none.
-
-    Raises:
-        StoreNotFoundError: The file does not exist, and may not be made.
     """
-    storage = open_storage(url)
-    if not create:
-        _check_file(storage)
-    async with storage:
+    async with open_storage(url, create=create) as storage:
         yield storage
-
-
-def _check_file(storage: Storage) -> None:
-    if isinstance(storage, SQLiteStorage) and not Path(storage.path).exists():
-        msg = f"{storage.path}: no such file"
-        raise StoreNotFoundError(msg)
 
 
 def as_command(function: Command) -> Callable[..., None]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["open_storage"]
 
 
-def open_storage(url: str | None = None) -> Storage:
+def open_storage(url: str | None = None, *, create: bool = True) -> Storage:
     """Return the storage that ``url`` names; nothing is sent or opened before its first use.
 
     * ``memory://``: a new, empty ``MemoryStorage``
@@ -22,6 +22,8 @@ def open_storage(url: str | None = None) -> Storage:
 
     Args:
         url: Where the data is; ``None`` reads the environment variable ``SSSHELF_URL``.
+        create: Whether an SQLite file that is not there may be made; else its first use raises ``StoreNotFoundError``.
+            Buckets and tables are never made here.
 
     Raises:
         ValueError: The URL is missing or names no known storage; credentials in it are refused too.
@@ -41,7 +43,7 @@ def open_storage(url: str | None = None) -> Storage:
         from ssshelf.storages.sqlite import SQLiteStorage  # noqa: PLC0415
 
         parsed.check_options(())
-        return SQLiteStorage(_sqlite_path(parsed))
+        return SQLiteStorage(_sqlite_path(parsed), create=create)
     if parsed.scheme == "s3":
         from ssshelf.storages.s3 import S3Storage  # noqa: PLC0415
 

@@ -288,14 +288,20 @@ async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
             await storage.delete(key)
 
 
-async def scan_pages(storage: Storage, prefix: Key, after: str | None = None) -> AsyncIterator[tuple[Row, ...]]:
-    """Yield everything under ``prefix`` behind a position, in pages that are not empty.
+async def scan_pages(
+    storage: Storage,
+    prefix: Key,
+    after: str | None = None,
+    before: str | None = None,
+    limit: int = MAX_SCAN_ROWS,
+) -> AsyncIterator[tuple[Row, ...]]:
+    """Yield everything under ``prefix`` between two positions, in pages of ``limit`` at most that are not empty.
 
     Cost:
         1 scan for each 1,000 rows.
     """
     while True:
-        scan = await storage.scan(prefix, after=after)
+        scan = await storage.scan(prefix, after=after, before=before, limit=limit)
         if scan.rows:
             yield scan.rows
         if scan.after is None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ssshelf._concurrency import map_bounded
+from ssshelf._concurrency import chunks, map_bounded
 from ssshelf.errors import ConflictError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.keys import MAX_KEY_BYTES, Key
 from ssshelf.retries import RetryPolicy
@@ -172,7 +172,7 @@ class DynamoDBStorage(Storage):
     async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         """Return the newest entry under each of ``keys``; ``None`` where there is none."""
         wanted = {key.text: key for key in keys if len(key.text) <= MAX_KEY_BYTES}
-        batches = _chunks([self._rows.key(key) for key in wanted.values()], _READS_IN_A_BATCH)
+        batches = list(chunks(map(self._rows.key, wanted.values()), _READS_IN_A_BATCH))
         found = {
             item[POSITION]["S"]: item
             for items in await map_bounded(self._table.get_batch, batches, _BATCHES_AT_ONCE)
@@ -260,7 +260,7 @@ class DynamoDBStorage(Storage):
         await self._table.aclose()
 
     async def _write(self, requests: Sequence[dict[str, Any]]) -> None:
-        batches = _chunks(requests, _WRITES_IN_A_BATCH)
+        batches = list(chunks(requests, _WRITES_IN_A_BATCH))
         await map_bounded(self._table.write_batch, batches, _BATCHES_AT_ONCE)
 
     def _check_transaction(self, operations: Sequence[Operation]) -> None:
@@ -289,10 +289,6 @@ class DynamoDBStorage(Storage):
         if table is not None and table.pool.is_open:
             text = f"{self!r} was never closed: use `async with`, or await its aclose()"
             warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
-
-
-def _chunks(rows: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def _settings(url: str, prefix: str, options: DynamoDBOptions) -> tuple[str, str, DynamoDBOptions]:

@@ -73,6 +73,7 @@ class SQLiteStorage(Storage):
 
     Args:
         path: The file; its folder must exist.
+        create: Whether to make the file if there is none; else its first use raises ``StoreNotFoundError``.
         busy_timeout_s: How long to wait for another process that is writing.
         clock: Tells when an entry is written.
 
@@ -86,6 +87,7 @@ class SQLiteStorage(Storage):
         self,
         path: str | os.PathLike[str],
         *,
+        create: bool = True,
         busy_timeout_s: float = 30.0,
         clock: Callable[[], dt.datetime] = utc_now,
     ) -> None:
@@ -94,7 +96,7 @@ class SQLiteStorage(Storage):
             msg = f"{self.path!r} is no path of a file; for a storage in memory use MemoryStorage"
             raise ValueError(msg)
         self._capabilities = Capabilities(atomic_batch=2**31, max_value_bytes=_LARGEST_BLOB_BYTES)
-        connect = partial(_connect, self.path, busy_timeout_s)
+        connect = partial(_connect if create else _connect_existing, self.path, busy_timeout_s)
         self._writer: Worker[Sequence[Operation]] = Worker(
             "ssshelf-writer", connect, partial(_commit_together, self.path, clock)
         )
@@ -154,6 +156,13 @@ class SQLiteStorage(Storage):
             warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
         for worker in workers:
             worker.stop()
+
+
+def _connect_existing(path: str, busy_timeout_s: float) -> sqlite3.Connection:
+    if not os.path.exists(path):  # noqa: PTH110
+        msg = f"{path}: no such file"
+        raise StoreNotFoundError(msg)
+    return _connect(path, busy_timeout_s)
 
 
 def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:

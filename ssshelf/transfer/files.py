@@ -14,6 +14,8 @@ from typing import IO, Any, Protocol
 
 import orjson
 
+from ssshelf._zstd import load_zstd
+
 try:
     import fcntl
 except ModuleNotFoundError:  # not on this system: nobody notices two exports to one file
@@ -38,7 +40,7 @@ def compress(data: bytes, compression: str) -> bytes:
     """
     if compression == "gz":
         return gzip.compress(data, compresslevel=6, mtime=0)
-    return bytes(_zstd().compress(data)) if compression == "zst" else data
+    return bytes(load_zstd().compress(data)) if compression == "zst" else data
 
 
 def read_lines(file: IO[bytes], compression: str) -> Iterator[bytes]:
@@ -51,7 +53,7 @@ def read_lines(file: IO[bytes], compression: str) -> Iterator[bytes]:
     if compression == "gz":
         return iter(io.BufferedReader(gzip.GzipFile(fileobj=file)))
     if compression == "zst":
-        zstd = _zstd()
+        zstd = load_zstd()
         return _mapping(io.BufferedReader(zstd.ZstdFile(file)), zstd.ZstdError)
     return iter(file)
 
@@ -61,19 +63,6 @@ def _mapping(lines: Iterable[bytes], error: type[Exception]) -> Iterator[bytes]:
         yield from lines
     except error as cause:
         raise ValueError(str(cause)) from cause
-
-
-def _zstd() -> Any:
-    """Return Python 3.14's module for Zstandard, or what brings it to earlier versions."""
-    try:
-        from compression import zstd  # type: ignore[import-not-found]  # noqa: PLC0415  Python 3.14
-    except ModuleNotFoundError:
-        try:
-            from backports import zstd  # noqa: PLC0415  an extra
-        except ModuleNotFoundError as error:
-            msg = "files that end in .zst need backports.zstd: pip install 'ssshelf[zstd]'"
-            raise ModuleNotFoundError(msg, name=error.name) from error
-    return zstd
 
 
 class Sink(Protocol):

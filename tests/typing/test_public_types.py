@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_type
 
+import ssshelf
 from ssshelf import (
     CManager,
     Collection,
@@ -16,10 +17,13 @@ from ssshelf import (
     ModelItems,
     Page,
     Revision,
+    Shelf,
     blocking,
     open_storage,
 )
 from ssshelf.maintenance import Finding, Swept, Verified
+from ssshelf.serializers import TextSerializer
+from ssshelf.shelf import ShelfKey
 from ssshelf.storages.base import Entry, Scan, Storage
 from ssshelf.storages.probe import Probe
 
@@ -66,6 +70,30 @@ async def test_items_and_pages_have_the_type_of_the_manager() -> None:
     assert_type(links.by_url.prefix("http://c"), AsyncGenerator[Link, None])
     assert_type(await links.by_url.count(), int)
     assert_type(await Dicts(MemoryStorage()).find_item("a"), dict[str, Any] | None)
+
+
+async def test_shelves_are_typed() -> None:
+    anything = Shelf(MemoryStorage())
+    texts = Shelf(MemoryStorage(), serializer=TextSerializer())
+
+    assert_type(anything, Shelf[Any])
+    assert_type(await anything.set("a", 1), str)
+    assert_type(await texts.get("a"), str | None)
+    assert_type(await texts.get("a", 5), str | int)
+    assert_type(await texts.get_many(["a"]), dict[ShelfKey, str])
+    assert_type(await texts.has("a"), bool)
+    assert_type(texts.values(), AsyncGenerator[str, None])
+
+
+def test_blocking_shelves_are_typed() -> None:
+    with ssshelf.open("memory://") as anything, ssshelf.open("memory://", serializer=TextSerializer()) as texts:
+        assert_type(anything, blocking.Shelf[Any])
+        assert_type(texts, blocking.Shelf[str])
+        texts["a"] = "b"
+        assert_type(texts["a"], str)
+        assert_type(texts.get("a"), str | None)
+        assert_type(texts.copy(), dict[ShelfKey, str])
+        assert_type([value for _, value in texts.items()], list[str])
 
 
 async def test_storages_are_typed() -> None:

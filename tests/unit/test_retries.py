@@ -297,3 +297,15 @@ def test_a_policy_shows_its_numbers() -> None:
 
     assert repr(RetryPolicy()) == shown
     assert RetryPolicy() == RetryPolicy()
+
+
+async def test_a_write_that_always_loses_gives_up() -> None:
+    attempts = []
+
+    async def lose() -> None:
+        attempts.append(1)
+        raise ConflictError(Key("a"), "1", "2")
+
+    with pytest.raises(ConflictError, match="expected 1, found 2"):
+        await RetryPolicy(conflicts=3, base_s=0).redo(lose)
+    assert len(attempts) == 3

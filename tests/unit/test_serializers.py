@@ -8,6 +8,7 @@ import datetime as dt
 import decimal
 import enum
 import itertools
+import math
 import subprocess
 import sys
 import types
@@ -24,7 +25,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssshelf.serializers import DictSerializer, ModelSerializer, PickleSerializer
+from ssshelf.serializers import (
+    BytesSerializer,
+    Compressed,
+    DictSerializer,
+    Encrypted,
+    JSONSerializer,
+    ModelSerializer,
+    MsgpackSerializer,
+    PickleSerializer,
+    Serializer,
+    TextSerializer,
+    as_serializer,
+    unwrapped,
+)
 
 UTC = dt.UTC
 NOON = dt.datetime(2024, 2, 29, 12, 0, 0, 7, tzinfo=UTC)
@@ -46,7 +60,8 @@ def typed(value: Any) -> Any:
     return type(value), value
 
 
-offsets = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(dt.timezone)
+# Of whole seconds: Python 3.11 takes "+00:00:00.000001" for UTC.
+offsets = st.integers(-23 * 3600, 23 * 3600).map(lambda seconds: dt.timezone(dt.timedelta(seconds=seconds)))
 zones = st.one_of(st.none(), st.just(UTC), offsets)
 scalars = st.one_of(
     st.none(),
@@ -833,3 +848,141 @@ def test_what_cannot_be_pickled_is_refused() -> None:
 )
 def test_a_serializer_names_its_media_type(serializer: Any, content_type: str) -> None:
     assert serializer.content_type == content_type
+
+
+values = st.recursive(scalars, containers, max_leaves=10)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(values)
+def test_any_value_comes_back_from_json_with_its_types(value: Any) -> None:
+    serializer = JSONSerializer()
+
+    assert typed(serializer.load(serializer.dump(value))) == typed(value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(values, st.dictionaries(st.one_of(st.integers(0, 99), st.binary(), st.none()), values, max_size=3)))
+def test_any_value_comes_back_from_messagepack_with_its_types(value: Any) -> None:
+    serializer = MsgpackSerializer()
+
+    assert typed(serializer.load(serializer.dump(value))) == typed(value)
+
+
+def test_bytes_and_infinite_numbers_are_nothing_special_in_messagepack() -> None:
+    serializer = MsgpackSerializer()
+
+    assert serializer.dump({"data": bytes(100), "most": math.inf}) == msgspec.msgpack.encode(
+        {"data": bytes(100), "most": math.inf}
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {("a",): 1},
+        {uuid.UUID(int=1): 1},
+        {NOON: 1},
+        UINT64_MAX + 1,
+        dt.timedelta(1),
+        object(),
+        bytearray(b"a"),
+        InnerStruct("a", NOON),
+        "\ud800",
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_messagepack_refuses_what_would_not_come_back(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        MsgpackSerializer().dump(value)
+
+
+def test_messagepack_refuses_what_contains_itself() -> None:
+    item: list[Any] = []
+    item.append(item)
+
+    with pytest.raises(ValueError, match="contains itself"):
+        MsgpackSerializer().dump(item)
+
+
+@pytest.mark.parametrize(
+    ("serializer", "value", "refused"),
+    [(BytesSerializer(), b"\x00\xff", "text"), (TextSerializer(), "é\x00", b"bytes")],
+    ids=["bytes", "text"],
+)
+def test_bytes_and_text_are_stored_as_they_are(serializer: Serializer[Any], value: Any, refused: Any) -> None:
+    assert serializer.dump(value) in (value, str(value).encode())
+    assert serializer.load(serializer.dump(value)) == value
+    with pytest.raises(TypeError, match="expected"):
+        serializer.dump(refused)
+
+
+@pytest.mark.parametrize("name", ["json", "pickle", "msgpack", "bytes", "text"])
+def test_a_serializer_has_a_name(name: str) -> None:
+    serializer: Serializer[Any] = as_serializer(name)
+    value = b"value" if name == "bytes" else "value"
+
+    assert serializer.load(serializer.dump(value)) == value
+    assert as_serializer(serializer) is serializer
+
+
+def test_an_unknown_name_of_a_serializer_is_refused() -> None:
+    with pytest.raises(ValueError, match="no serializer 'yaml'; there are bytes, json, msgpack, pickle, text"):
+        as_serializer("yaml")
+
+
+def test_what_is_compressed_is_smaller_and_comes_back() -> None:
+    serializer: Serializer[Any] = Compressed("json", 10)
+    value = {"text": "again and " * 1000, "at": NOON}
+
+    assert len(serializer.dump(value)) < 500
+    assert serializer.load(serializer.dump(value)) == value
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:-1], lambda data: data + b"x", lambda data: data * 2, lambda _: b"", lambda _: b"plain"],
+    ids=["cut short", "longer", "twice", "empty", "not compressed"],
+)
+def test_what_is_no_whole_frame_is_refused(damage: Any) -> None:
+    serializer = Compressed(BytesSerializer())
+
+    with pytest.raises(Exception, match=r"(?i)frame|source"):
+        serializer.load(damage(serializer.dump(b"data" * 100)))
+
+
+def test_a_few_bytes_cannot_fill_the_memory() -> None:
+    bomb = Compressed(BytesSerializer()).dump(bytes(2**24))
+    careful = Compressed(BytesSerializer(), limit_bytes=2**20)
+
+    assert len(bomb) < 2**12
+    with pytest.raises(ValueError, match="more than the 1048576 bytes"):
+        careful.load(bomb)
+    with pytest.raises(ValueError, match="more than the 1048576"):
+        careful.dump(bytes(2**20 + 1))
+    assert careful.load(careful.dump(bytes(2**20))) == bytes(2**20)
+
+
+def test_wrappers_go_around_each_other() -> None:
+    def flipped(data: bytes) -> bytes:
+        return bytes(byte ^ 0xFF for byte in data)
+
+    inside = JSONSerializer()
+    serializer = Encrypted(Compressed(inside), flipped, flipped)
+
+    assert serializer.load(serializer.dump([1, "x"])) == [1, "x"]
+    assert serializer.dump([1, "x"]) == flipped(Compressed(inside).dump([1, "x"]))
+    assert unwrapped(serializer) is inside
+
+
+@pytest.mark.parametrize(
+    ("serializer", "modules", "extra"),
+    [("msgpack", ["msgspec"], "models"), ("Compressed", ["compression", "backports"], "zstd")],
+)
+def test_what_needs_an_extra_says_so(serializer: str, modules: list[str], extra: str) -> None:
+    make = "Compressed('json')" if serializer == "Compressed" else f"as_serializer('{serializer}')"
+    hidden = "; ".join(f"sys.modules['{module}'] = None" for module in modules)
+    program = f"import sys; {hidden}\nfrom ssshelf.serializers import Compressed, as_serializer\n{make}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert f"pip install 'ssshelf[{extra}]'" in done.stderr

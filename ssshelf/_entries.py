@@ -1,0 +1,100 @@
+"""Values as the entries of a storage: what a shelf reads, one by one and page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from ssshelf._concurrency import chunks, map_bounded, read_ahead
+from ssshelf._ranges import Names, Range, ShelfKey
+from ssshelf.errors import CorruptionError, NotFoundError
+from ssshelf.keys import Key
+from ssshelf.serializers import Serializer
+from ssshelf.storages.base import Entry, Storage
+
+__all__ = ["BULK", "Entries", "pairs_of"]
+
+V = TypeVar("V")
+BULK: Final = 1000
+"""How many pairs of an update are serialized before the first of them is written."""
+
+_ROUNDS_IN_A_PAGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Entries(Generic[V]):
+    """What a shelf reads with.
+
+    Attributes:
+        storage: Where the values are.
+        names: Under which names.
+        serializer: Makes values of bytes, and back.
+        concurrency: How many values of a page are read at a time.
+    """
+
+    storage: Storage
+    names: Names
+    serializer: Serializer[V]
+    concurrency: int
+
+    def load(self, at: Key, entry: Entry) -> V:
+        """Return the value in an entry.
+
+        Raises:
+            CorruptionError: The serializer cannot read it.
+        """
+        try:
+            return self.serializer.load(entry.data)
+        except Exception as error:
+            name, kind = type(self.serializer).__name__, type(error).__name__
+            reason = f"{name} raised {kind}: the value is damaged, or was stored by another serializer"
+            raise CorruptionError(at, reason) from error
+
+    def dump(self, key: ShelfKey, value: V) -> bytes:
+        """Return the bytes of a value; what the serializer raises tells of the key, too."""
+        try:
+            return self.serializer.dump(value)
+        except (TypeError, ValueError) as error:
+            error.add_note(f"this was to be the value of {key!r:.200}; it was not stored")
+            raise
+
+    async def find(self, at: Key) -> tuple[Key, V] | None:
+        """Return the key and the value under it, if there is one."""
+        try:
+            return at, self.load(at, await self.storage.get(at))
+        except NotFoundError:
+            return None
+
+    def item_pages(self, within: Range) -> AsyncGenerator[list[tuple[Key, V]], None]:
+        """Yield the keys of a range and their values, in order; the next page is read while one is used."""
+
+        async def pages() -> AsyncGenerator[list[tuple[Key, V]], None]:
+            async for keys in within.pages(self.storage):
+                for chunk in chunks(keys, _ROUNDS_IN_A_PAGE * self.concurrency):
+                    found = await map_bounded(self.find, chunk, self.concurrency)
+                    yield [pair for pair in found if pair is not None]
+
+        return read_ahead(pages())
+
+    async def count(self, within: Range) -> int:
+        """Return how many keys a range has."""
+        return sum([len(keys) async for keys in within.pages(self.storage)])
+
+    async def first(self, within: Range) -> Key | None:
+        """Return the first key of a range, if it has one."""
+        async for keys in within.pages(self.storage, limit=1):
+            for key in keys:
+                return key
+        return None
+
+
+def pairs_of(other: Any, more: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield what ``dict.update`` would take from its arguments."""
+    if isinstance(other, Mapping):
+        yield from other.items()
+    elif hasattr(other, "keys"):
+        yield from ((key, other[key]) for key in other.keys())  # noqa: SIM118  it may be no iterable
+    else:
+        yield from ((key, value) for key, value in other)
+    yield from more.items()

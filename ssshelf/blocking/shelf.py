@@ -1,0 +1,248 @@
+"""Shelf for code that does not await: a dictionary that persists."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+
+from ssshelf._background import background
+from ssshelf._concurrency import chunks
+from ssshelf._entries import BULK, pairs_of
+from ssshelf._ranges import Range, ShelfKey
+from ssshelf.blocking._kept import ABSENT, Kept
+from ssshelf.blocking._views import Items, Keys, Values
+from ssshelf.errors import NotFoundError
+from ssshelf.shelf import Shelf as AsyncShelf
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Shelf"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+V = TypeVar("V")
+_REQUIRED: Final[Any] = object()
+
+
+class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
+    """A ``Shelf`` of ``ssshelf`` as a dictionary; ``ssshelf.open`` makes one. Safe from threads.
+
+    It is what ``collections.abc.MutableMapping`` says, in the order of keys: iteration, views and comparison read page
+    by page, and see changes that are made meanwhile, or not. What returned is stored. A value is a copy: to change it
+    without storing it again, use ``writeback``.
+
+    With ``writeback``, values that were read or stored are kept in memory, as in ``shelve``; ``sync`` and ``close``
+    write those that have changed since, and so does the end of the process. Which keys there are, the storage says at
+    any time; what others store under a key that is kept is seen after ``sync``. Where threads share a shelf, each of
+    them gets the same object for a key.
+
+    Args:
+        shelf: Does the work, and stays open when this one is closed.
+        writeback: Whether to keep values, and to write them back.
+        aclose: Closes what is beneath; called when this shelf is closed, forgotten, or the process ends.
+    """
+
+    def __init__(
+        self, shelf: AsyncShelf[V], *, writeback: bool = False, aclose: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._shelf = shelf
+        self._names = shelf._names
+        self._kept = Kept(shelf, is_on=writeback)
+        self._background = background()
+        self._is_closed = False
+        self._close = self._background.adopt(self, _closing(self._kept, aclose))
+
+    def __getitem__(self, key: ShelfKey) -> V:
+        at = self._names.key(key)
+        if (kept := self._kept.find(at)) is not ABSENT:
+            return kept
+        value, _ = self._call(self._shelf.get_entry, key)
+        return self._kept.keep(at, value)
+
+    def __setitem__(self, key: ShelfKey, value: V) -> None:
+        self._call(self._shelf.set, key, value)
+        self._kept.put(self._names.key(key), value)
+
+    def __delitem__(self, key: ShelfKey) -> None:
+        """Remove a key; of several who do at the same time more than one may succeed, of those who ``pop`` only one.
+
+        Cost:
+            1 scan of a single row and 1 delete.
+        """
+        at = self._names.key(key)
+        if key not in self:
+            raise NotFoundError(at)
+        self._call(self._shelf.delete, key)
+        self._kept.take(at, ABSENT)
+
+    def __contains__(self, key: object) -> bool:
+        return self._call(self._shelf.has, key)  # type: ignore[arg-type]  # what is no key is refused there
+
+    def __iter__(self) -> Iterator[ShelfKey]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __bool__(self) -> bool:
+        return not self._call(self._shelf.is_empty)
+
+    def keys(
+        self, *, prefix: ShelfKey | None = None, start: ShelfKey | None = None, stop: ShelfKey | None = None
+    ) -> Keys:
+        """Return a view of the keys, or of a range of them, which is read anew each time it is used.
+
+        Args:
+            prefix: Leading parts of the keys, each matched whole, never as a part of a text; one may stand for itself.
+            start: The first key to show, of the parts that follow the prefix.
+            stop: The first key not to show any more, likewise.
+
+        Cost:
+            To iterate, and for ``len``, 1 scan for each 1,000, when they are asked for; ``in`` 1 scan of a single row.
+        """
+        return Keys(self, self._names.range(prefix, start, stop))
+
+    def items(
+        self, *, prefix: ShelfKey | None = None, start: ShelfKey | None = None, stop: ShelfKey | None = None
+    ) -> Items[V]:
+        """Return a view of the keys and values; arguments and cost as for ``keys``, and 1 get for each value.
+
+        Values are read ahead, many at a time.
+        """
+        return Items(self, self._names.range(prefix, start, stop))
+
+    def values(
+        self, *, prefix: ShelfKey | None = None, start: ShelfKey | None = None, stop: ShelfKey | None = None
+    ) -> Values[V]:
+        """Return a view of the values; as ``items``."""
+        return Values(self, self._names.range(prefix, start, stop))
+
+    def pop(self, key: ShelfKey, default: Any = _REQUIRED) -> Any:
+        """Remove a key and return its value; of several callers one gets it. As ``pop`` of ``ssshelf.Shelf``."""
+        given = () if default is _REQUIRED else (ABSENT,)
+        value = self._call(self._shelf.pop, key, *given)
+        return default if value is ABSENT else self._kept.take(self._names.key(key), value)
+
+    def popitem(self) -> tuple[ShelfKey, V]:
+        """Remove the first key and return it with its value. As ``popitem`` of ``ssshelf.Shelf``."""
+        key, value = self._call(self._shelf.popitem)
+        return key, self._kept.take(self._names.key(key), value)
+
+    def setdefault(self, key: ShelfKey, default: Any = None) -> Any:
+        """Return the value of a key, after storing ``default`` if there is none; of several callers one stores."""
+        return self._kept.keep(self._names.key(key), self._call(self._shelf.setdefault, key, default))
+
+    def update(self, other: Any = (), /, **more: V) -> None:
+        """Store many values, many at a time. As ``update`` of ``ssshelf.Shelf``."""
+        for chunk in chunks(pairs_of(other, more), BULK):  # here, since what is given may block
+            self._call(self._shelf.update, chunk)
+            for key, value in chunk:
+                self._kept.put(self._names.key(key), value)
+
+    def clear(self) -> None:
+        """Remove all keys of this shelf, and of no other."""
+        self._call(self._shelf.clear)
+        self._kept.forget()
+
+    def get_many(self, keys: Iterable[ShelfKey]) -> dict[ShelfKey, V]:
+        """Return the values of those of ``keys`` that have one, read many at a time."""
+        found = self._call(self._shelf.get_many, list(keys))
+        return {key: self._kept.keep(self._names.key(key), value) for key, value in found.items()}
+
+    def delete_many(self, keys: Iterable[ShelfKey]) -> None:
+        """Remove ``keys``, those that are not there included, many at a time."""
+        for chunk in chunks(keys, BULK):
+            self._call(self._shelf.delete_many, chunk)
+            for key in chunk:
+                self._kept.take(self._names.key(key), ABSENT)
+
+    def get_entry(self, key: ShelfKey) -> tuple[V, str]:
+        """Return the stored value of a key, and its etag for ``replace``. As ``get_entry`` of ``ssshelf.Shelf``."""
+        return self._call(self._shelf.get_entry, key)
+
+    def replace(self, key: ShelfKey, value: V, *, expect: str | None) -> str:
+        """Store the value of a key if nobody was faster. As ``replace`` of ``ssshelf.Shelf``."""
+        etag = self._call(self._shelf.replace, key, value, expect=expect)
+        self._kept.put(self._names.key(key), value)
+        return etag
+
+    def copy(self) -> dict[ShelfKey, V]:
+        """Return all keys and values as a ``dict``, which is no shelf."""
+        return dict(self.items())
+
+    def __or__(self, other: Any) -> dict[ShelfKey, V]:
+        return {**self.copy(), **other} if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Any) -> dict[ShelfKey, V]:
+        return {**other, **self.copy()} if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
+    def sync(self) -> None:
+        """Write what has changed of the values that ``writeback`` keeps, and keep nothing; without it do nothing.
+
+        Raises:
+            TypeError, ValueError: A value is none that the serializer can keep; all stay kept.
+            UnavailableError: The store did not answer; all stay kept, and some may have been written.
+
+        Cost:
+            1 put for each value that has changed.
+        """
+        self._call(self._kept.flush)
+
+    def close(self) -> None:
+        """Do what ``sync`` does, and close the storage, if ``ssshelf.open`` has opened it; twice is not an error."""
+        self._is_closed = True
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._shelf!r}>"
+
+    def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._check_open()
+        return self._background.call(function, *args, **kwargs)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            msg = f"{self!r} is closed"
+            raise ValueError(msg)
+
+    def _count(self, within: Range) -> int:
+        return self._call(self._shelf._entries.count, within)
+
+    def _holds(self, within: Range, key: Any) -> bool:
+        return within.holds(self._names.key(key))
+
+    def _iter_keys(self, within: Range) -> Iterator[ShelfKey]:
+        self._check_open()
+        return map(self._names.parts, self._background.pages(within.pages(self._shelf.storage)))
+
+    def _iter_items(self, within: Range) -> Iterator[tuple[ShelfKey, V]]:
+        self._check_open()
+        pairs = self._background.pages(self._shelf._entries.item_pages(within))
+        return ((self._names.parts(at), self._kept.keep(at, value)) for at, value in pairs)
+
+
+def _closing(kept: Kept[Any], aclose: Callable[[], Awaitable[None]] | None) -> Callable[[], Awaitable[None]]:
+    """Return what closes a shelf, without the shelf: it may have been forgotten."""
+
+    async def close() -> None:
+        try:
+            await kept.flush()
+        finally:
+            if aclose is not None:
+                await aclose()
+
+    return close

@@ -1,0 +1,37 @@
+"""A storage that refuses to write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ssshelf.errors import DeniedError
+from ssshelf.keys import Key
+from ssshelf.storages.base import Condition, IfMatch, Operation
+from ssshelf.storages.wrapper import WrapperStorage
+
+__all__ = ["ReadOnlyStorage"]
+
+
+class ReadOnlyStorage(WrapperStorage):
+    """Reads from the storage inside; a write raises ``DeniedError`` and sends nothing.
+
+    Args:
+        inner: The storage inside, which ``aclose`` closes too.
+    """
+
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:  # noqa: ARG002
+        self._refuse()
+
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:  # noqa: ARG002
+        self._refuse()
+
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:  # noqa: ARG002
+        self._refuse()
+
+    async def delete_many(self, keys: Sequence[Key]) -> None:  # noqa: ARG002
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        msg = f"{self.inner!r} was opened for reading only: nothing was written"
+        raise DeniedError(msg)
