@@ -20,7 +20,7 @@ from ssshelf.envelope import Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, new_rev, number_of
-from ssshelf.retries import RetryPolicy
+from ssshelf.retries import RetryPolicy, maybe_applied
 from ssshelf.storages.base import Delete, Operation, Put, Storage, atomic_batch, delete_many
 from ssshelf.transactions import Transaction, next_header, plan
 
@@ -284,10 +284,10 @@ class Committer:
         except ConflictError:
             # Also after a first attempt: something on the way may have delivered it twice.
             # A claim that stood in the way of a whole transaction may be gone when an earlier attempt arrives.
-            for_good = not (rest and transaction.claims and _maybe_applied(failures))
+            for_good = not (rest and transaction.claims and maybe_applied(failures))
             return await self._resolve(transaction, failures, started, refused=for_good)
         except Exception:
-            if _maybe_applied(failures):
+            if maybe_applied(failures):
                 return await self._resolve(transaction, failures, started, refused=False)
             raise
         return Revision(transaction.header.rev, Stored(etag, transaction.header))
@@ -310,7 +310,7 @@ class Committer:
         # What others have stored since also rules out that the condition ever holds again: no etag comes twice.
         refused = refused or (current and current.etag) != (base and base.etag)
         # A first attempt that was refused has lost, if that was read at once: so many commits take longer.
-        took_time = bool(unread) or _maybe_applied(failures)
+        took_time = bool(unread) or maybe_applied(failures)
         too_long_ago = took_time and current is not None and current.header.has_forgotten(transaction.header.n)
         # Who looks later than that may find an item whose tombstone was swept, and which began anew.
         forgotten = self.policy.clock() - started > self.policy.deadline_s
@@ -347,7 +347,3 @@ def _left_nothing(outcome: Revision | Lost) -> bool:
 def _was_beaten_by(outcome: Revision | Lost, rev: str) -> bool:
     """Whether a commit was refused because ``rev`` had arrived."""
     return isinstance(outcome, Lost) and outcome.current is not None and outcome.current.header.descends_from(rev)
-
-
-def _maybe_applied(failures: Sequence[UnavailableError]) -> bool:
-    return any(failure.maybe_applied for failure in failures)

@@ -124,8 +124,8 @@ class CommitUnknownError(ShelfError):
     of this one. The item is whole either way.
 
     Attributes:
-        key: The key of the item.
-        rev: The revision the item has if the write was applied.
+        key: The key of the item, or of the entry.
+        rev: The revision the item has if the write was applied, or the etag of the entry; empty if that was to be gone.
     """
 
     def __init__(self, key: Key, rev: str) -> None:
@@ -134,7 +134,8 @@ class CommitUnknownError(ShelfError):
         self.rev = rev
 
     def __str__(self) -> str:
-        return f"{self.key}: the store did not say whether revision {self.rev} was written"
+        outcome = f"revision {self.rev} was written" if self.rev else "it was removed"
+        return f"{self.key}: the store did not say whether {outcome}"
 
 
 class UnavailableError(ShelfError):

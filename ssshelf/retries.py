@@ -6,13 +6,13 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ssshelf.errors import UnavailableError
 
-__all__ = ["RetryBudget", "RetryPolicy"]
+__all__ = ["RetryBudget", "RetryPolicy", "maybe_applied"]
 
 T = TypeVar("T")
 _MOST_DOUBLINGS = 32
@@ -178,4 +178,9 @@ class RetryPolicy:
             msg = f"more than {self.deadline_s:g} s had passed before the first attempt"
             raise UnavailableError(msg, maybe_applied=False)
         last = failures[-1]
-        raise UnavailableError(last.reason, any(failure.maybe_applied for failure in failures)) from last
+        raise UnavailableError(last.reason, maybe_applied(failures)) from last
+
+
+def maybe_applied(failures: Iterable[UnavailableError]) -> bool:
+    """Return whether one of the attempts that failed may have been applied, or may be later."""
+    return any(failure.maybe_applied for failure in failures)
