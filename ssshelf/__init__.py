@@ -1,6 +1,6 @@
 """ssshelf: a bucket as a document database, without a server.
 
-Storages are imported when they are first used, so that importing this package stays light.
+Storages and dictionaries are imported when they are first used, so that importing this package stays light.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ssshelf.retries import RetryBudget, RetryPolicy
 from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
+    from ssshelf.s3dict import S3Dict
     from ssshelf.storages.dynamodb import DynamoDBStorage
     from ssshelf.storages.memory import MemoryStorage
     from ssshelf.storages.s3 import S3Storage
@@ -63,6 +64,7 @@ __all__ = [
     "RetryBudget",
     "RetryPolicy",
     "Revision",
+    "S3Dict",
     "S3Storage",
     "SQLiteStorage",
     "ShelfError",
@@ -76,10 +78,11 @@ __all__ = [
 __version__ = "0.2.0"
 
 _LAZY = {
-    "DynamoDBStorage": "dynamodb",
-    "MemoryStorage": "memory",
-    "S3Storage": "s3",
-    "SQLiteStorage": "sqlite",
+    "DynamoDBStorage": "storages.dynamodb",
+    "MemoryStorage": "storages.memory",
+    "S3Dict": "s3dict",
+    "S3Storage": "storages.s3",
+    "SQLiteStorage": "storages.sqlite",
 }
 
 
@@ -87,7 +90,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib  # noqa: PLC0415
 
-        return getattr(importlib.import_module(f"ssshelf.storages.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(f"ssshelf.{_LAZY[name]}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 
