@@ -1,6 +1,6 @@
 """ssshelf: a bucket as a document database, without a server.
 
-Storages and shelves are imported when they are first used, so that importing this package stays light.
+Storages, shelves and dictionaries are imported when they are first used, so that importing this package stays light.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
     from ssshelf.blocking import open  # noqa: A004  as of shelve and dbm
+    from ssshelf.s3dict import S3Dict
     from ssshelf.shelf import Shelf
     from ssshelf.storages.dynamodb import DynamoDBStorage
     from ssshelf.storages.memory import MemoryStorage
@@ -65,6 +66,7 @@ __all__ = [
     "RetryBudget",
     "RetryPolicy",
     "Revision",
+    "S3Dict",
     "S3Storage",
     "SQLiteStorage",
     "Shelf",
@@ -82,6 +84,7 @@ __version__ = "0.2.0"
 _LAZY = {
     "DynamoDBStorage": "storages.dynamodb",
     "MemoryStorage": "storages.memory",
+    "S3Dict": "s3dict",
     "S3Storage": "storages.s3",
     "SQLiteStorage": "storages.sqlite",
     "Shelf": "shelf",

@@ -114,6 +114,36 @@ def test_what_is_put_in_is_observed_from_then_on() -> None:
     assert (root, told.times) == ({"a": {"b": [1, 2]}}, 2)
 
 
+def test_what_is_set_by_default_is_observed_at_once() -> None:
+    told = Told()
+    root = ObservedDict({}, told)
+    root.setdefault("a", []).append(1)
+    root.setdefault("a", []).append(2)
+
+    assert (root, told.times) == ({"a": [1, 2]}, 3)
+
+
+def test_a_change_holds_the_lock_until_it_is_told() -> None:
+    class Lock:
+        held = 0
+
+        def __enter__(self) -> None:
+            self.held += 1
+
+        def __exit__(self, *_: object) -> None:
+            self.held -= 1
+
+    lock, seen = Lock(), []
+    root = ObservedDict({"a": [{1}, {}]}, lambda: seen.append(lock.held), lock)
+    root["b"] = 1
+    root["a"].append([])
+    root["a"][0].add(2)
+    root["a"][1]["c"] = 3
+    root["a"][2].append(4)
+
+    assert (seen, lock.held) == ([1] * 5, 0)
+
+
 def test_what_moves_to_another_owner_tells_that_one() -> None:
     told, other = Told(), Told()
     one, two = ObservedDict({"a": [1]}, told), ObservedDict({}, other)
