@@ -1,6 +1,6 @@
 """ssshelf: a bucket as a document database, without a server.
 
-Storages are imported when they are first used, so that importing this package stays light.
+Storages and mappings are imported when they are first used, so that importing this package stays light.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ssshelf.retries import RetryBudget, RetryPolicy
 from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
+    from ssshelf.dynamodb_mapping import AsyncDynamoDBMapping, DynamoDBMapping
     from ssshelf.storages.dynamodb import DynamoDBStorage
     from ssshelf.storages.memory import MemoryStorage
     from ssshelf.storages.s3 import S3Storage
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncDynamoDBMapping",
     "CManager",
     "Collection",
     "CommitUnknownError",
@@ -48,6 +50,7 @@ __all__ = [
     "DeniedError",
     "Desc",
     "DictItems",
+    "DynamoDBMapping",
     "DynamoDBStorage",
     "IManager",
     "IncompleteError",
@@ -76,10 +79,12 @@ __all__ = [
 __version__ = "0.2.0"
 
 _LAZY = {
-    "DynamoDBStorage": "dynamodb",
-    "MemoryStorage": "memory",
-    "S3Storage": "s3",
-    "SQLiteStorage": "sqlite",
+    "AsyncDynamoDBMapping": "dynamodb_mapping",
+    "DynamoDBMapping": "dynamodb_mapping",
+    "DynamoDBStorage": "storages.dynamodb",
+    "MemoryStorage": "storages.memory",
+    "S3Storage": "storages.s3",
+    "SQLiteStorage": "storages.sqlite",
 }
 
 
@@ -87,7 +92,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib  # noqa: PLC0415
 
-        return getattr(importlib.import_module(f"ssshelf.storages.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(f"ssshelf.{_LAZY[name]}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 
