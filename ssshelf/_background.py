@@ -54,6 +54,8 @@ class Background:
 
     def pages(self, source: AsyncGenerator[Sequence[T], None]) -> Iterator[T]:
         """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
+        aclose = source.aclose
+        self._open[id(aclose)] = aclose
         try:
             while True:
                 try:
@@ -61,8 +63,8 @@ class Background:
                 except StopAsyncIteration:
                     return
                 yield from page
-        finally:
-            self.call(source.aclose)
+        finally:  # perhaps while the interpreter ends, when nobody would answer a call
+            self._close_later(aclose)
 
     def adopt(self, owner: object, aclose: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Have something closed with its owner: when that is forgotten, or when the process ends.

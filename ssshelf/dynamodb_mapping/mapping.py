@@ -177,15 +177,11 @@ class AsyncDynamoDBMapping(Listings):
             KeyError: There is none.
             ConflictError: A condition in ``kwargs`` does not hold; also if there is no item.
         """
-        schema = await self.schema()
-        key = schema.lookup(keys)
-        own = {"Key": key, **(exists(schema.names[0]) if check_existing else {})}
-        try:
-            await self._requests.write("delete_item", key, own, kwargs)
-        except ConflictError as error:
-            if "ConditionExpression" in kwargs:
-                raise
-            raise NotFoundError(error.key) from error
+        key = (await self.schema()).lookup(keys)
+        if check_existing:
+            await self._write_existing("delete_item", key, {}, kwargs)
+        else:
+            await self._requests.write("delete_item", key, {"Key": key}, kwargs)
 
     async def modify_item(self, keys: DynamoDBKeySimplified, modifications: DynamoDBItemType, **kwargs: Any) -> None:
         """Set some attributes of an item, and remove those that are to be ``None``; the others stay.
@@ -211,11 +207,7 @@ class AsyncDynamoDBMapping(Listings):
         Raises:
             NotFoundError: Somebody has deleted it; nothing is created.
         """
-        own = merged(exists(next(iter(key))), changes(images))
-        try:
-            await self._requests.write("update_item", key, {"Key": key, **own}, {})
-        except ConflictError as error:
-            raise NotFoundError(error.key) from error
+        await self._write_existing("update_item", key, changes(images), {})
 
     async def update(
         self, other: Mapping[Any, DynamoDBItemType] | Iterable[tuple[Any, DynamoDBItemType]] = (), /, **items: Any
@@ -320,10 +312,21 @@ class AsyncDynamoDBMapping(Listings):
         return None
 
     async def _pop(self, key: Mapping[str, Image]) -> Item:
-        answer = await self._requests.write("delete_item", key, {"Key": key, "ReturnValues": "ALL_OLD"}, {})
-        if "Attributes" not in answer:
-            raise NotFoundError(address(self.table_name, key))
+        answer = await self._write_existing("delete_item", key, {"ReturnValues": "ALL_OLD"}, {})
         return (await self.schema()).item(answer["Attributes"])
+
+    async def _write_existing(
+        self, operation: str, key: Mapping[str, Image], own: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Write what there has to be: it is a ``NotFoundError`` if there is not, and the caller has no condition."""
+        try:
+            return await self._requests.write(
+                operation, key, merged({"Key": key, **exists(next(iter(key)))}, own), given
+            )
+        except ConflictError as error:
+            if "ConditionExpression" in given:
+                raise
+            raise NotFoundError(error.key) from error
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aioboto3
 import boto3
 from aiobotocore.credentials import AioCredentials
 from aiobotocore.session import AioSession
@@ -49,7 +50,7 @@ def client_pool(session: Any, concurrency: int, options: DynamoDBMappingOptions)
         session = AioSession(profile=profile)
     if (region := settings.pop("aws_region", None)) is not None:
         settings["region_name"] = region
-    if isinstance(session, boto3.Session):
+    if isinstance(session, boto3.Session) and not isinstance(session, aioboto3.Session):  # which is derived from it
         settings.setdefault("region_name", session.region_name)
         session = _borrowed(session)
     return ClientPool("dynamodb", session, None, concurrency, AWSOptions(**settings))  # type: ignore[typeddict-item]
@@ -57,7 +58,8 @@ def client_pool(session: Any, concurrency: int, options: DynamoDBMappingOptions)
 
 def _borrowed(session: boto3.Session) -> AioSession:
     """Return a session with the profile and the credentials of one of boto3, which may expire, as those of a role."""
-    borrowed = AioSession(profile=session.profile_name)
+    profile = session.profile_name  # "default" also where there are no profiles
+    borrowed = AioSession(profile=profile if profile in session.available_profiles else None)
     borrowed.register_component("credential_provider", _Lender(session))
     return borrowed
 

@@ -48,7 +48,7 @@ class Values:
     def images(self, item: DynamoDBItemType) -> dict[str, Image]:
         """Return the images of the attributes of an item; raises what ``image`` does."""
         if not isinstance(item, Mapping):
-            msg = f"an item is a mapping of names to values, not a {type(item).__name__}"
+            msg = f"an item is a mapping of names to values, not {type(item).__name__}"
             raise TypeError(msg)
         images: dict[str, Image] = self.image(item)["M"]
         return images
@@ -79,7 +79,7 @@ class _Serializer(TypeSerializer):  # type: ignore[misc]  # boto3 is not typed
         try:
             return super()._get_dynamodb_type(value)
         except TypeError:
-            msg = f"DynamoDB has no type for a {type(value).__name__}; a set has texts only, or numbers, or bytes"
+            msg = f"DynamoDB has no type for {type(value).__name__}; a set has texts only, or numbers, or bytes"
             raise TypeError(msg) from None
 
     def _is_number(self, value: Any) -> bool:
@@ -111,7 +111,7 @@ class _Serializer(TypeSerializer):  # type: ignore[misc]  # boto3 is not typed
     def _serialize_m(self, value: Mapping[str, Any]) -> dict[str, Any]:
         for name in value:
             if not isinstance(name, str):
-                msg = f"names of attributes are texts, not a {type(name).__name__}"
+                msg = f"names of attributes are texts, not {type(name).__name__}"
                 raise TypeError(msg)
         return {name: self.serialize(inner) for name, inner in value.items()}
 
