@@ -1,6 +1,6 @@
 """ssshelf: a bucket as a document database, without a server.
 
-Storages, shelves and dictionaries are imported when they are first used, so that importing this package stays light.
+What is not always needed is imported when it is first used, so that importing this package stays light.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from ssshelf.storages import open_storage
 
 if TYPE_CHECKING:
     from ssshelf.blocking import open  # noqa: A004  as of shelve and dbm
+    from ssshelf.dynamodb_mapping import AsyncDynamoDBMapping, DynamoDBMapping
     from ssshelf.s3dict import S3Dict
     from ssshelf.shelf import Shelf
     from ssshelf.storages.dynamodb import DynamoDBStorage
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncDynamoDBMapping",
     "CManager",
     "Collection",
     "CommitUnknownError",
@@ -51,6 +53,7 @@ __all__ = [
     "DeniedError",
     "Desc",
     "DictItems",
+    "DynamoDBMapping",
     "DynamoDBStorage",
     "IManager",
     "IncompleteError",
@@ -82,6 +85,8 @@ __all__ = [
 __version__ = "0.2.0"
 
 _LAZY = {
+    "AsyncDynamoDBMapping": "dynamodb_mapping",
+    "DynamoDBMapping": "dynamodb_mapping",
     "DynamoDBStorage": "storages.dynamodb",
     "MemoryStorage": "storages.memory",
     "S3Dict": "s3dict",

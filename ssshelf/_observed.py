@@ -137,6 +137,9 @@ class _ObservedSet(set[Any], _Observed):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return set, (list(self),)
 
+    def __repr__(self) -> str:
+        return repr(set(self))
+
     def _watch(self) -> None:
         """Members do not change."""
 

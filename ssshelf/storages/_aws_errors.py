@@ -42,7 +42,7 @@ _BROKEN = (
 
 
 @contextlib.contextmanager
-def mapped(store: str, meaning: Callable[[str, int, dict[str, Any]], ShelfError]) -> Iterator[None]:
+def mapped(store: str, meaning: Callable[[str, int, dict[str, Any]], Exception]) -> Iterator[None]:
     """Raise what a client raises inside as one of ``ssshelf.errors``.
 
     Args:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ssshelf.errors import (
-    ConflictError,
-    DeniedError,
-    ShelfError,
-    StoreNotFoundError,
-    UnavailableError,
-    UnsupportedError,
-)
+from ssshelf.errors import DeniedError, ShelfError, StoreNotFoundError, UnavailableError, UnsupportedError
 from ssshelf.storages import _aws_errors
-from ssshelf.storages._dynamodb_rows import PARTITION, POSITION
-from ssshelf.storages.base import Delete, IfMatch, Operation, Put
 
-__all__ = ["mapped", "other_schema"]
+__all__ = ["NOT_DONE", "Refused", "mapped"]
+
+Refused = Callable[[str, Any, str, dict[str, Any]], Exception | None]
+"""Returns what an answer means, by the table, what was asked, its code and all of it; ``None`` when that is as ever."""
 
 _DENIED = {
     "AccessDeniedException",
@@ -31,7 +25,7 @@ _DENIED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-_NOT_DONE = {
+NOT_DONE = {
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -46,45 +40,21 @@ _SERVER_ERROR = 500
 
 
 @contextlib.contextmanager
-def mapped(table: str, operations: Sequence[Operation] = ()) -> Iterator[None]:
-    """Raise what the client raises inside as the ``ssshelf.errors`` it means for ``operations``."""
+def mapped(table: str, refused: Refused, about: Any = None) -> Iterator[None]:
+    """Raise what the client raises inside as the ``ssshelf.errors`` it means.
 
-    def meaning(code: str, status: int, answer: dict[str, Any]) -> ShelfError:
-        if code == "ConditionalCheckFailedException" and operations:
-            return _conflict(operations[0])
-        if code == "TransactionCanceledException":
-            return _canceled(
-                table, operations, [reason.get("Code") for reason in answer.get("CancellationReasons", ())]
-            )
-        return _code_error(table, code, status, str(answer.get("Error", {}).get("Message", "")))
+    Args:
+        table: What the table is called.
+        refused: Says what an answer means to who asked, who knows more.
+        about: What was asked, for ``refused``.
+    """
+
+    def meaning(code: str, status: int, answer: dict[str, Any]) -> Exception:
+        known = refused(table, about, code, answer)
+        return known or _code_error(table, code, status, str(answer.get("Error", {}).get("Message", "")))
 
     with _aws_errors.mapped("DynamoDB", meaning):
         yield
-
-
-def other_schema(table: str) -> UnsupportedError:
-    """Return the error of a table that was not made for this."""
-    return UnsupportedError(
-        f"DynamoDB: table {table!r} has other keys than a string {PARTITION!r} and, to sort by, a string {POSITION!r}: "
-        "use a table of its own, which `await storage.create_table()` makes"
-    )
-
-
-def _conflict(operation: Put | Delete) -> ConflictError:
-    expected = operation.condition.etag if isinstance(operation.condition, IfMatch) else None
-    return ConflictError(operation.key, expected, None)
-
-
-def _canceled(table: str, operations: Sequence[Operation], codes: Sequence[str | None]) -> ShelfError:
-    """Return what it means that a transaction was canceled, for a reason for each operation."""
-    for operation, code in zip(operations, codes, strict=False):
-        if code == "ConditionalCheckFailed":
-            return _conflict(operation)
-    reasons = [code for code in codes if code not in (None, "None")]
-    said = f"DynamoDB canceled a transaction on table {table!r}: {', '.join(map(str, reasons)) or 'no reason given'}"
-    if all(reason in _NOT_DONE for reason in reasons):
-        return UnavailableError(said, maybe_applied=False)
-    return other_schema(table) if "ValidationError" in reasons else ShelfError(said)
 
 
 def _code_error(table: str, code: str, status: int, message: str) -> ShelfError:  # noqa: PLR0911  a table
@@ -94,20 +64,16 @@ def _code_error(table: str, code: str, status: int, message: str) -> ShelfError:
     """
     said = f"DynamoDB answered {status} {code} for table {table!r}"
     if code == "ResourceNotFoundException":
-        advice = "fix its name, region or endpoint, or make it with `await storage.create_table()`"
+        advice = "fix its name, region or endpoint, or make it with create_table()"
         return StoreNotFoundError(f"DynamoDB: there is no table {table!r} that can be used here: {advice}")
-    if code == "ValidationException" and ("key" in message.lower() or "schema" in message):
-        return other_schema(table)
     if code == "UnknownOperationException":
-        return UnsupportedError(
-            f"{said}: this store has no such requests; without transactions, give transactions=False"
-        )
+        return UnsupportedError(f"{said}: this store has no such requests")
     if code == "ItemCollectionSizeLimitExceededException":
         return UnsupportedError(f"{said}: a local secondary index bounds its partitions; use a table without one")
     if status in (401, 403) or code in _DENIED:
         advice = "these credentials are wrong here, expired, or not allowed to do it, or this machine's clock is wrong"
         return DeniedError(f"{said}: {advice}")
-    if code in _NOT_DONE:
+    if code in NOT_DONE:
         return UnavailableError(said, maybe_applied=False)
     if status in (408, 429) or status >= _SERVER_ERROR or code == "TransactionInProgressException":
         return UnavailableError(said)

@@ -1,27 +1,35 @@
-"""The table of a ``DynamoDBStorage``: made, waited for, and checked."""
+"""Tables of DynamoDB: made, waited for, and what their keys are."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from ssshelf.errors import UnavailableError
-from ssshelf.storages._dynamodb_errors import other_schema
-from ssshelf.storages._dynamodb_rows import PARTITION, POSITION
 
-__all__ = ["expire_by", "keep_backups", "make_table"]
+__all__ = ["expire_by", "keep_backups", "keys_of", "make_table"]
 
-_KEYS = {PARTITION: "HASH", POSITION: "RANGE"}
 _LOOKS = 60
 _PAUSE_S = 2.0
 
 
-async def make_table(client: Any, table: str, capacity: tuple[int, int] | None) -> None:
+async def make_table(
+    client: Any, table: str, keys: Mapping[str, str], capacity: tuple[int, int] | None
+) -> dict[str, str]:
     """Make ``table`` if there is none, and return once it can be used.
 
+    Args:
+        client: Of DynamoDB.
+        table: What it is called.
+        keys: Its keys and their types, the partition key first.
+        capacity: Read and write units to provision; ``None`` pays for each request.
+
+    Returns:
+        The keys of the table that there is.
+
     Raises:
-        UnsupportedError: There is one with other keys.
         UnavailableError: It is not ready after two minutes.
     """
     request: dict[str, Any] = {"BillingMode": "PAY_PER_REQUEST"}
@@ -32,11 +40,20 @@ async def make_table(client: Any, table: str, capacity: tuple[int, int] | None) 
     with contextlib.suppress(client.exceptions.ResourceInUseException):
         await client.create_table(
             TableName=table,
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in _KEYS.items()],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in _KEYS],
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind} for name, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": letter} for name, letter in keys.items()],
             **request,
         )
-    _check_schema(table, await _active(client, table))
+    return keys_of(await _active(client, table))
+
+
+def keys_of(described: dict[str, Any]) -> dict[str, str]:
+    """Return the keys of a table and their types, the partition key first."""
+    types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
+    schema = sorted(described["KeySchema"], key=lambda key: str(key["KeyType"]))  # HASH, then RANGE
+    return {key["AttributeName"]: types[key["AttributeName"]] for key in schema}
 
 
 async def keep_backups(client: Any, table: str) -> None:
@@ -66,10 +83,3 @@ async def _active(client: Any, table: str) -> dict[str, Any]:
         await asyncio.sleep(min(_PAUSE_S, 0.05 * 2**look))
     msg = f"DynamoDB: table {table!r} is not ready yet: call create_table() again to wait for it"
     raise UnavailableError(msg)
-
-
-def _check_schema(table: str, described: dict[str, Any]) -> None:
-    keys = {key["AttributeName"]: key["KeyType"] for key in described["KeySchema"]}
-    types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
-    if keys != _KEYS or any(types.get(name) != "S" for name in _KEYS):
-        raise other_schema(table)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from ssshelf._concurrency import map_bounded
 from ssshelf.errors import UnavailableError
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages._aws_client import ClientPool
 from ssshelf.storages._dynamodb_clock import StoreClock
-from ssshelf.storages._dynamodb_errors import mapped
-from ssshelf.storages.base import Operation
+from ssshelf.storages._dynamodb_errors import Refused, mapped
 
 __all__ = ["Table"]
+
+T = TypeVar("T")
+_WRITES_IN_A_BATCH, _READS_IN_A_BATCH = 25, 100
+_BATCHES_AT_ONCE = 16
 
 
 class Table:
@@ -22,15 +27,17 @@ class Table:
         name: What it is called.
         pool: Where clients come from.
         retries: How requests that are safe to repeat are repeated.
+        refused: What a refusal means to who asks; requests are ``about`` what it is told.
 
     Attributes:
         clock: The time of the store, as its answers tell it.
     """
 
-    def __init__(self, name: str, pool: ClientPool, retries: RetryPolicy) -> None:
+    def __init__(self, name: str, pool: ClientPool, retries: RetryPolicy, refused: Refused) -> None:
         self.name = name
         self.pool = pool
         self.retries = retries
+        self._refused = refused
         self.clock = StoreClock(retries.clock)
         self._closed = False
 
@@ -42,21 +49,22 @@ class Table:
     async def client(self) -> Any:
         """Return the client of the running loop."""
         if self._closed:
-            msg = f"DynamoDBStorage({self.name!r}) is closed"
+            msg = f"table {self.name!r} is closed here"
             raise ValueError(msg)
-        with mapped(self.name):
+        with self.mapped():
             return await self.pool.get()
 
-    async def send(
-        self, request: str, operations: Sequence[Operation] = (), sent_bytes: int = 0, **parameters: Any
-    ) -> dict[str, Any]:
+    def mapped(self, about: Any = None) -> contextlib.AbstractContextManager[None]:
+        """Raise what a client raises inside as the ``ssshelf.errors`` it means."""
+        return mapped(self.name, self._refused, about)
+
+    async def send(self, request: str, about: Any = None, sent_bytes: int = 0, **parameters: Any) -> dict[str, Any]:
         """Make one attempt at a request, which sends so many bytes, and return the answer.
 
         Raises:
-            ConflictError: The condition of one of ``operations`` does not hold.
             UnavailableError: There was no answer, or one of something else.
         """
-        with mapped(self.name, operations):
+        with self.mapped(about):
             async with self.pool.limit(sent_bytes):
                 answer: dict[str, Any] = await getattr(await self.client(), request)(**parameters)
         if not answer["ResponseMetadata"].get(
@@ -67,22 +75,48 @@ class Table:
         self.clock.hear(answer)
         return answer
 
-    async def repeat(
-        self, request: str, operations: Sequence[Operation] = (), sent_bytes: int = 0, **parameters: Any
-    ) -> dict[str, Any]:
+    async def repeat(self, request: str, about: Any = None, sent_bytes: int = 0, **parameters: Any) -> dict[str, Any]:
         """Make a request that is safe to repeat, and return the answer to the last attempt."""
-        return await self.retries.repeat(lambda: self.send(request, operations, sent_bytes, **parameters))
+        return await self.retries.repeat(lambda: self.send(request, about, sent_bytes, **parameters))
+
+    async def send_once(self, request: str, about: Any = None, **parameters: Any) -> dict[str, Any]:
+        """Make a request that must not be applied twice: it is repeated while it certainly was not applied."""
+
+        async def attempt() -> dict[str, Any] | UnavailableError:
+            try:
+                return await self.send(request, about, **parameters)
+            except UnavailableError as error:
+                if error.maybe_applied:
+                    return error
+                raise
+
+        answer = await self.retries.repeat(attempt)
+        if isinstance(answer, UnavailableError):
+            raise answer
+        return answer
 
     async def ask(self, request: str, **parameters: Any) -> dict[str, Any]:
         """Read something, at its newest."""
         return await self.repeat(request, TableName=self.name, ConsistentRead=True, **parameters)
 
-    async def get_batch(self, keys: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the rows there are of those with these keys, 100 at the most, in any order."""
+    async def get_all(self, keys: Sequence[dict[str, Any]], *, consistent: bool = True) -> list[dict[str, Any]]:
+        """Return the rows there are of those with these keys, in any order, read in batches of 100."""
+
+        async def read(batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+            return await self._read_batch(batch, consistent=consistent)
+
+        found = await map_bounded(read, _batches(keys, _READS_IN_A_BATCH), _BATCHES_AT_ONCE)
+        return [row for rows in found for row in rows]
+
+    async def write_all(self, requests: Sequence[dict[str, Any]]) -> None:
+        """Put and delete rows without conditions, in any order, in batches of 25; no key may occur twice."""
+        await map_bounded(self._write_batch, _batches(requests, _WRITES_IN_A_BATCH), _BATCHES_AT_ONCE)
+
+    async def _read_batch(self, keys: Sequence[dict[str, Any]], *, consistent: bool) -> list[dict[str, Any]]:
         left, found = list(keys), []
 
         async def attempt() -> None:
-            asked = {self.name: {"Keys": left, "ConsistentRead": True}}
+            asked = {self.name: {"Keys": left, "ConsistentRead": consistent}}
             answer = await self.send("batch_get_item", RequestItems=asked)
             found.extend(answer.get("Responses", {}).get(self.name, ()))
             left[:] = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
@@ -91,8 +125,7 @@ class Table:
         await self.retries.repeat(attempt)
         return found
 
-    async def write_batch(self, requests: Sequence[dict[str, Any]]) -> None:
-        """Put and delete rows without conditions, 25 at the most, in any order."""
+    async def _write_batch(self, requests: Sequence[dict[str, Any]]) -> None:
         left = list(requests)
 
         async def attempt() -> None:
@@ -112,3 +145,7 @@ def _check_all_done(left: Sequence[object], verb: str) -> None:
     if left:
         msg = f"DynamoDB: {len(left)} rows of a batch were not {verb}, since there are too many requests"
         raise UnavailableError(msg)
+
+
+def _batches(rows: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

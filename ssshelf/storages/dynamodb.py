@@ -6,9 +6,8 @@ import dataclasses
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ssshelf._concurrency import chunks, map_bounded
 from ssshelf.errors import ConflictError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.keys import MAX_KEY_BYTES, Key
 from ssshelf.retries import RetryPolicy
@@ -36,9 +35,9 @@ except ModuleNotFoundError as error:
     msg = f"DynamoDBStorage needs {error.name}: pip install 'ssshelf[dynamodb]'"
     raise ModuleNotFoundError(msg, name=error.name) from error
 from ssshelf.storages import _dynamodb_setup as setup
-from ssshelf.storages._dynamodb_errors import mapped
 from ssshelf.storages._dynamodb_listing import Listing
-from ssshelf.storages._dynamodb_rows import LARGEST_DATA_BYTES, POSITION, Rows, entry_of
+from ssshelf.storages._dynamodb_refusals import other_schema, refused
+from ssshelf.storages._dynamodb_rows import LARGEST_DATA_BYTES, PARTITION, POSITION, Rows, entry_of
 from ssshelf.storages._dynamodb_table import Table
 
 if TYPE_CHECKING:
@@ -48,12 +47,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DynamoDBOptions", "DynamoDBStorage"]
 
-T = TypeVar("T")
 _URL_OPTIONS = {"region": "region_name", **{name: name for name in ("endpoint_url", "prefix", "transactions")}}
+_KEYS = {PARTITION: "S", POSITION: "S"}
 _LARGEST_TRANSACTION = 100
 _LARGEST_TRANSACTION_BYTES = 4 * 2**20
-_WRITES_IN_A_BATCH, _READS_IN_A_BATCH = 25, 100
-_BATCHES_AT_ONCE = 16
 _LONGEST_PREFIX_BYTES = 2048 - MAX_KEY_BYTES - 1
 _NAMES_BYTES = 4096
 """More than the names in a row take."""
@@ -116,7 +113,7 @@ class DynamoDBStorage(Storage):
         self.prefix = prefix
         transactions = options.pop("transactions", True)
         pool = ClientPool("dynamodb", session, client, concurrency, options)
-        self._table = Table(table, pool, retries or RetryPolicy())
+        self._table = Table(table, pool, retries or RetryPolicy(), refused)
         self._rows = Rows(prefix)
         self._listing = Listing(self._table, self._rows)
         self._capabilities = Capabilities(
@@ -152,9 +149,11 @@ class DynamoDBStorage(Storage):
             DeniedError: The credentials do not allow it.
             UnavailableError: The table is not ready in time; safe to repeat.
         """
-        with mapped(self.table):
+        with self._table.mapped():
             client = await self._table.client()
-            await setup.make_table(client, self.table, capacity)
+            made = await setup.make_table(client, self.table, _KEYS, capacity)
+            if list(made.items()) != list(_KEYS.items()):
+                raise other_schema(self.table)
             if point_in_time_recovery:
                 await setup.keep_backups(client, self.table)
             if ttl_attribute is not None:
@@ -172,12 +171,8 @@ class DynamoDBStorage(Storage):
     async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         """Return the newest entry under each of ``keys``; ``None`` where there is none."""
         wanted = {key.text: key for key in keys if len(key.text) <= MAX_KEY_BYTES}
-        batches = list(chunks(map(self._rows.key, wanted.values()), _READS_IN_A_BATCH))
-        found = {
-            item[POSITION]["S"]: item
-            for items in await map_bounded(self._table.get_batch, batches, _BATCHES_AT_ONCE)
-            for item in items
-        }
+        items = await self._table.get_all([self._rows.key(key) for key in wanted.values()])
+        found = {item[POSITION]["S"]: item for item in items}
         return [entry_of(key, found[key.text]) if key.text in found else None for key in keys]
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
@@ -195,7 +190,9 @@ class DynamoDBStorage(Storage):
             self._capabilities.check_entry(key, data)
         await self._listing.register(entries)
         now = self._table.clock.now()
-        await self._write([{"PutRequest": {"Item": self._rows.item(*entry, now)}} for entry in entries.items()])
+        await self._table.write_all(
+            [{"PutRequest": {"Item": self._rows.item(*entry, now)}} for entry in entries.items()]
+        )
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         if len(key.text) > MAX_KEY_BYTES and condition is None:
@@ -207,7 +204,7 @@ class DynamoDBStorage(Storage):
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         texts = {key.text: key for key in keys if len(key.text) <= MAX_KEY_BYTES}
-        await self._write([{"DeleteRequest": {"Key": self._rows.key(key)}} for key in texts.values()])
+        await self._table.write_all([{"DeleteRequest": {"Key": self._rows.key(key)}} for key in texts.values()])
 
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
         self._check_transaction(operations)
@@ -258,10 +255,6 @@ class DynamoDBStorage(Storage):
 
     async def aclose(self) -> None:
         await self._table.aclose()
-
-    async def _write(self, requests: Sequence[dict[str, Any]]) -> None:
-        batches = list(chunks(requests, _WRITES_IN_A_BATCH))
-        await map_bounded(self._table.write_batch, batches, _BATCHES_AT_ONCE)
 
     def _check_transaction(self, operations: Sequence[Operation]) -> None:
         most = self._capabilities.atomic_batch

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import datetime as dt
-import json
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +23,7 @@ from ssshelf import (
     UnsupportedError,
 )
 from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Put, content_etag
+from tests.dynamodb_script import DATE, Answer, Asked, Script, error, served_script
 from tests.storages import SESSION
 
 if TYPE_CHECKING:
@@ -33,74 +31,18 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 KEY = Key("a", "b")
-DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
-
-
-class Asked(NamedTuple):
-    """A request: what for, and with which parameters."""
-
-    target: str
-    body: dict[str, Any]
-
-
-Answer = tuple[int, dict[str, Any]]
-
-
-class Script:
-    """A DynamoDB that answers as it is told; ``None`` hangs up after it has read the request."""
-
-    def __init__(self, answer: Callable[[Asked, int], Answer | bytes | None], date: str = DATE) -> None:
-        self.answer = answer
-        self.date = date
-        self.requests: list[Asked] = []
-
-    @property
-    def targets(self) -> list[str]:
-        return [request.target for request in self.requests]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = re.search(r"(?i)content-length: (\d+)", head)
-                target = re.search(r"(?i)x-amz-target: DynamoDB_20120810\.(\w+)", head)
-                body = json.loads(await reader.readexactly(int(length[1]) if length else 0))
-                request = Asked(target[1] if target else "", body)
-                if self.is_registration(request):
-                    answer: Answer | bytes | None = (200, {})
-                else:
-                    self.requests.append(request)
-                    answer = self.answer(request, len(self.requests))
-                if answer is None:
-                    break
-                writer.write(answer if isinstance(answer, bytes) else self.packed(*answer))
-
-    def packed(self, status: int, body: dict[str, Any]) -> bytes:
-        text = json.dumps(body)
-        date = f"Date: {self.date}\r\n" if self.date else ""
-        return f"HTTP/1.1 {status} S\r\nx-amzn-RequestId: 1\r\n{date}Content-Length: {len(text)}\r\n\r\n{text}".encode()
-
-    @staticmethod
-    def is_registration(request: Asked) -> bool:
-        """Whether it is about the directory, which most tests are not."""
-        row = request.body.get("Item", request.body.get("Key"))
-        return row is not None and row["p"] == {"S": "@"}
-
-
-def error(code: str, status: int = 400, message: str = "said", **more: Any) -> Answer:
-    return status, {"__type__": code, "__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **more}
 
 
 @contextlib.asynccontextmanager
 async def scripted(
     answer: Callable[[Asked, int], Answer | bytes | None], *, date: str = DATE, **options: Any
 ) -> AsyncIterator[tuple[Script, DynamoDBStorage]]:
-    script = Script(answer, date)
-    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     retries = RetryPolicy(ATTEMPTS, base_s=0.001)
-    settings = {"endpoint_url": url, "region_name": "us-east-1", "retries": retries, "session": SESSION}
-    async with server, DynamoDBStorage("table", **{**settings, **options}) as storage:
+    settings = {"region_name": "us-east-1", "retries": retries, "session": SESSION, **options}
+    async with (
+        served_script(answer, date) as (script, url),
+        DynamoDBStorage("table", **{"endpoint_url": url, **settings}) as storage,
+    ):
         yield script, storage
 
 

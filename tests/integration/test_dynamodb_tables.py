@@ -23,6 +23,7 @@ from ssshelf import (
     UnsupportedError,
 )
 from ssshelf.maintenance import Swept
+from ssshelf.storages._dynamodb_setup import make_table
 from ssshelf.storages.base import Delete, IfAbsent, Put
 from ssshelf.storages.counting import CountingStorage
 from tests.bookmarks import Bookmarks, assert_in_step, bookmark
@@ -114,15 +115,9 @@ async def test_a_missing_table_is_named(url: str) -> None:
 )
 async def test_a_table_with_other_keys_is_refused(url: str, keys: tuple[str, str, str, str]) -> None:
     partition, partition_type, sort, sort_type = keys
-    names = [(partition, partition_type, "HASH"), (sort, sort_type, "RANGE")][: 2 if sort else 1]
+    names = {partition: partition_type, **({sort: sort_type} if sort else {})}
     async with without_table(url) as storage:
-        client = await storage._table.client()
-        await client.create_table(
-            TableName=storage.table,
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, _, kind in names],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": form} for name, form, _ in names],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        await make_table(await storage._table.client(), storage.table, names, None)
 
         for request in (
             storage.create_table,
@@ -132,6 +127,14 @@ async def test_a_table_with_other_keys_is_refused(url: str, keys: tuple[str, str
         ):
             with pytest.raises(UnsupportedError, match=f"table '{storage.table}' has other keys"):
                 await request()
+
+
+async def test_a_table_with_its_keys_the_other_way_round_is_refused(moto_url: str) -> None:
+    async with without_table(moto_url) as storage:
+        await make_table(await storage._table.client(), storage.table, {"k": "S", "p": "S"}, None)
+
+        with pytest.raises(UnsupportedError, match=f"table '{storage.table}' has other keys"):
+            await storage.create_table()
 
 
 @on_all

@@ -87,7 +87,24 @@ def test_pages_are_read_one_by_one_and_closed_at_a_break() -> None:
     rows = background().pages(numbers(closed))
     assert next(rows) == 1
     rows.close()  # type: ignore[attr-defined]
+    background().call(double, 1)
     assert closed == [True, True]
+
+
+def test_pages_that_are_left_open_are_closed_when_the_process_ends() -> None:
+    out = run("""
+        from ssshelf._background import background
+
+        async def numbers():
+            try:
+                yield [1, 2]
+            finally:
+                print("closed")
+
+        rows = background().pages(numbers())
+        print(next(rows))
+    """)
+    assert out == "1\nclosed\n"
 
 
 def test_what_is_closed_twice_closes_once() -> None:
