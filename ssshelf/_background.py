@@ -116,7 +116,6 @@ class Background:
                 thread.start()
                 self._thread_id = thread.ident
                 self._loop = loop
-                atexit.register(self._close_all)
             return self._loop
 
     def _begin(self, call: _Call[Any]) -> None:
@@ -216,6 +215,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+@atexit.register  # with the import, so that what a program registers after that still finds everything open
+def _at_exit() -> None:
+    _current._close_all()
 
 
 def background() -> Background:

@@ -78,7 +78,7 @@ class JSONFile:
         for pause in self.register.policy.conflict_pauses():
             time.sleep(pause)
             text = packed(data)
-            if if_changed and over is self._seen and over is not None and has_text(over.data, text):
+            if if_changed and over is self._seen and self._is_stored(text):
                 return data
             try:
                 self._send(text, partial(self.register.write, expect=over.etag if over else None))
@@ -128,6 +128,10 @@ class JSONFile:
         if merged is None:
             raise conflict
         return merged, theirs
+
+    def _is_stored(self, text: bytes) -> bool:
+        """Whether a document is what was read or written last, and nothing else may have been written since."""
+        return self._seen is not None and not self._unanswered and has_text(self._seen.data, text)
 
     def _send(self, text: bytes, write: Callable[[bytes], Awaitable[str]]) -> None:
         document = text + stamp(self.register.policy.dice.getrandbits(STAMP_BITS))

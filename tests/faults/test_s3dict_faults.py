@@ -129,6 +129,17 @@ def test_with_autosave_a_change_of_unknown_fate_is_undone_here(storage: FaultySt
     assert state == stored(storage) == {"a": [1], "c": 3}
 
 
+def test_after_no_answer_also_what_is_not_new_is_saved(storage: FaultyStorage) -> None:
+    state = open_dict(storage, data={"a": 1}, autosave=True)
+    storage.plan = lambda _: Fault.ANSWER_LOST
+    with pytest.raises(CommitUnknownError):
+        state["a"] = 2
+    storage.plan = None
+    state["a"] = 1
+
+    assert state == stored(storage) == {"a": 1}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_forced_save_without_an_answer_can_be_repeated(storage: FaultyStorage, fault: Fault) -> None:
     state = open_dict(storage, data={"a": 1})

@@ -157,6 +157,26 @@ def test_what_is_open_is_closed_when_the_process_ends() -> None:
     assert out == "end\nclosed\n"
 
 
+def test_what_a_program_registered_for_its_end_runs_before_that() -> None:
+    out = run("""
+        import atexit
+        from ssshelf._background import background
+
+        atexit.register(print, "mine")
+
+        async def aclose():
+            print("closed")
+
+        class Owner: pass
+
+        async def begin(): pass
+        background().call(begin)
+        owner = Owner()
+        background().adopt(owner, aclose)
+    """)
+    assert out == "mine\nclosed\n"
+
+
 def test_a_host_name_is_found_also_while_the_interpreter_ends() -> None:
     out = run("""
         import asyncio, atexit

@@ -6,9 +6,6 @@ import copy
 import json
 import math
 import pickle
-import subprocess
-import sys
-import textwrap
 import threading
 from collections import OrderedDict, UserDict
 from typing import TYPE_CHECKING, Any
@@ -27,6 +24,7 @@ from ssshelf import (
 )
 from ssshelf._background import background
 from ssshelf.storages.counting import CountingStorage
+from tests.programs import run
 from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
@@ -579,13 +577,13 @@ def test_threads_may_share_one(storage: CountingStorage, *, autosave: bool) -> N
     assert len(state) == 8 * (25 + 2) + 1
 
 
-def test_a_process_that_was_forked_goes_on_with_it(tmp_path: Path) -> None:
-    program = """
-        import os, sys, warnings
+def test_a_process_that_was_forked_opens_it_again(tmp_path: Path) -> None:
+    out = run(f"""
+        import os, warnings
         from ssshelf import S3Dict
 
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
-        url = f"sqlite:///{sys.argv[1]}/state.db"
+        url = "sqlite:///{tmp_path}/state.db"
         state = S3Dict(file_name="a", storage=url, autosave=True)
         child = os.fork()
         if child == 0:
@@ -597,11 +595,6 @@ def test_a_process_that_was_forked_goes_on_with_it(tmp_path: Path) -> None:
         os.waitpid(child, 0)
         state.load()
         print(state)
-    """
-    done = subprocess.run(
-        [sys.executable, "-W", "always::ResourceWarning", "-c", textwrap.dedent(program), tmp_path],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    """)
 
-    assert done.stderr == ""
-    assert done.stdout == "{'b': 'this storage was opened before a fork: open it again in each process'}\n"
+    assert out == "{'b': 'this storage was opened before a fork: open it again in each process'}\n"
