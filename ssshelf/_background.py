@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -54,7 +54,7 @@ class Background:
             raise
         return call.outcome()
 
-    def each(self, source: AsyncIterator[T]) -> Iterator[T]:
+    def each(self, source: AsyncIterator[T]) -> Generator[T, None, None]:
         """Yield what ``source`` yields; it goes on when the next is asked for, and is closed when this is."""
         aclose = getattr(source, "aclose", _nothing)  # that of an async generator
         self._open[id(aclose)] = aclose
@@ -70,7 +70,7 @@ class Background:
 
     def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
         """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
-        with contextlib.closing(self.each(source)) as pages:  # type: ignore[type-var]  # it is a generator
+        with contextlib.closing(self.each(source)) as pages:
             for page in pages:
                 yield from page
 
@@ -139,9 +139,8 @@ class Background:
 
     def _close_all(self) -> None:
         if self._pid == os.getpid() and self._loop is not None:
-            closings = [
-                _Call(aclose) for aclose in reversed(list(self._open.values()))
-            ]  # readers before what they read
+            last_first = reversed(list(self._open.values()))  # iterators before what they read
+            closings = [_Call(aclose) for aclose in last_first]
             for closing in closings:
                 self._loop.call_soon_threadsafe(self._begin, closing)
             for closing in closings:

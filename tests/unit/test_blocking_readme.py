@@ -17,8 +17,7 @@ from ssshelf import blocking
 README = (Path(__file__).parent.parent.parent / "README.rst").read_text(encoding="utf-8")
 CODE = r"\.\. code-block:: python\n\n(?P<code>(?:    .*\n|\n)+?)"
 RUN = r">>> asyncio\.run\((?P<name>\w+)\(\)\)\n(?P<shown>(?:.+\n)+)"
-EXAMPLES = {example["name"]: example for example in re.finditer(CODE + RUN, README)}
-ABOUT_OTHER_THINGS = {"moving"}
+EXAMPLES = {example["name"]: example for example in re.finditer(CODE + RUN, README) if example["name"] != "moving"}
 
 # In blocking programs, what is started runs at once.
 ASYNCIO = SimpleNamespace(run=lambda value: value, gather=lambda *values: list(values))
@@ -35,24 +34,17 @@ def without_await(code: str) -> str:
     return f"from ssshelf.blocking import {', '.join(blocking.__all__)}\n{code}"
 
 
-@pytest.fixture(scope="module")
-def names() -> dict[str, Any]:
-    return {}
-
-
-def test_there_are_examples() -> None:
-    assert {"main", "conditions", "listing", "unique", "maintenance"} <= set(EXAMPLES)
-
-
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - ABOUT_OTHER_THINGS, key=list(EXAMPLES).index))
-def test_an_example_without_await_shows_the_same(
-    name: str, names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_examples_show_the_same_without_await(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}  # an example goes on where the one before it ended
+    shown: dict[str, str] = {}
 
-    exec(compile(without_await(EXAMPLES[name]["code"]), name, "exec", dont_inherit=True), names)  # noqa: S102  our own
-    names["asyncio"] = ASYNCIO
-    with contextlib.redirect_stdout(io.StringIO()) as shown:
-        names[name]()
+    for name, example in EXAMPLES.items():
+        exec(compile(without_await(example["code"]), name, "exec", dont_inherit=True), names)  # noqa: S102  our own
+        names["asyncio"] = ASYNCIO
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            names[name]()
+        shown[name] = output.getvalue()
 
-    assert shown.getvalue() == EXAMPLES[name]["shown"]
+    assert {"main", "conditions", "listing", "unique", "maintenance"} <= set(shown)
+    assert shown == {name: example["shown"] for name, example in EXAMPLES.items()}
