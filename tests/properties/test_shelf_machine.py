@@ -141,6 +141,6 @@ class WritebackMachine(ShelfMachine):
 
 
 TestShelf = ShelfMachine.TestCase
-TestShelf.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestShelf.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
 TestWriteback = WritebackMachine.TestCase
-TestWriteback.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestWriteback.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
