@@ -1,6 +1,7 @@
 """Runs all benchmarks, or those that are named.
 
 python -m benchmarks [keys] [sqlite_rates] [sqlite_large] [page_of_100] [moving] [dynamodb_rates]
+    [dynamodb_mapping]
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100", "moving", "dynamodb_rates"]
+BENCHMARKS = ["keys", "sqlite_rates", "sqlite_large", "page_of_100", "moving", "dynamodb_rates", "dynamodb_mapping"]
 
 
 def main(names: list[str]) -> None:
