@@ -21,8 +21,8 @@ class DynamoDBItem(ObservedDict):
     What changes inside an attribute, however deep, writes this attribute whole; other attributes stay as they are in
     the table. An attribute that is set to ``None`` is removed there. If the write fails, the change is undone here;
     after an ``UnavailableError`` the table may have it. An item that somebody has deleted meanwhile is not created
-    again: that is a ``NotFoundError``. Copies are plain dictionaries, those of ``copy.deepcopy`` throughout. Threads may
-    share a mapping, not one of its items.
+    again: that is a ``NotFoundError``. Copies are plain dictionaries, those of ``copy.deepcopy`` throughout. Threads
+    may share a mapping, not one of its items.
 
     Args:
         item: What was read.
