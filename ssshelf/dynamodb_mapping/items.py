@@ -19,9 +19,10 @@ class DynamoDBItem(ObservedDict):
     """An item whose changes are written to the table at once, one UpdateItem for each call that changes it.
 
     What changes inside an attribute, however deep, writes this attribute whole; other attributes stay as they are in
-    the table. An attribute that is set to ``None`` is removed there. If the write fails, the change is undone. An item
-    that somebody has deleted meanwhile is not created again: that is a ``NotFoundError``. Copies are plain
-    dictionaries, those of ``copy.deepcopy`` throughout. Threads may share a mapping, not one of its items.
+    the table. An attribute that is set to ``None`` is removed there. If the write fails, the change is undone here;
+    after an ``UnavailableError`` the table may have it. An item that somebody has deleted meanwhile is not created
+    again: that is a ``NotFoundError``. Copies are plain dictionaries, those of ``copy.deepcopy`` throughout. Threads
+    may share a mapping, not one of its items.
 
     Args:
         item: What was read.

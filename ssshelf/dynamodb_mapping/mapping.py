@@ -69,7 +69,7 @@ class AsyncDynamoDBMapping(Listings):
         self._values = Values(numbers)
         pool = client_pool(boto3_session, concurrency, options)
         self._table = Table(table_name, pool, retries or RetryPolicy(), refused)
-        self._requests = Requests(self._table, self._values, consistent)
+        self._requests = Requests(self._table, self._values, consistent=consistent)
         self._consistent = consistent
         self._known: Schema | None = None
 
@@ -250,6 +250,7 @@ class AsyncDynamoDBMapping(Listings):
 
         Raises:
             KeyError: There is none, and no ``default``.
+            UnavailableError: DynamoDB did not answer; the item may be deleted.
         """
         schema = await self.schema()
         try:

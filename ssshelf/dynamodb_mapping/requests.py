@@ -12,6 +12,7 @@ from ssshelf.storages._dynamodb_table import Table
 
 __all__ = ["Requests", "absent", "changes", "exists", "merged", "only", "refused"]
 
+_ONCE = {"ConditionExpression", "Expected", "ReturnValues"}
 _EXPRESSIONS = ("ExpressionAttributeNames", "ExpressionAttributeValues")
 
 
@@ -24,7 +25,7 @@ class Requests:
         consistent: Whether reads see all writes that ended before.
     """
 
-    def __init__(self, table: Table, values: Values, consistent: bool) -> None:  # noqa: FBT001  it has one user
+    def __init__(self, table: Table, values: Values, *, consistent: bool) -> None:
         self._table = table
         self._values = values
         self._consistent = consistent
@@ -32,13 +33,15 @@ class Requests:
     async def write(
         self, operation: str, key: Mapping[str, Image], own: Mapping[str, Any], given: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Put, update or delete the item with a key; what has no condition and returns nothing may be repeated.
+        """Put, update or delete the item with a key; it is repeated if to do it twice is to do it once.
+
+        That is so without a condition of the caller when it sets attributes, or puts or deletes whatever there is.
 
         Raises:
             ConflictError: A condition does not hold.
         """
         request = merged(own, await self._parameters(operation, given))
-        safe = request.keys().isdisjoint(("ConditionExpression", "Expected", "ReturnValues"))
+        safe = _ONCE.isdisjoint(given if operation == "update_item" else request)
         send = self._table.repeat if safe else self._table.send_once
         return await send(operation, key, TableName=self._table.name, **request)
 

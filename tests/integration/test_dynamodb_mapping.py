@@ -648,6 +648,8 @@ async def asked_of(
     [
         (lambda twin: twin.set_item("a", {}), True),
         (lambda twin: twin.modify_item("a", {"n": 1}), True),
+        (lambda twin: twin.modify_existing({"id": {"S": "a"}}, {"n": None}), True),
+        (lambda twin: twin.modify_item("a", {"n": 1}, ConditionExpression="attribute_exists(id)"), False),
         (lambda twin: twin.del_item("a", check_existing=False), True),
         (lambda twin: twin.update({"a": {}}), True),
         (lambda twin: twin.get_item("a"), True),
