@@ -17,6 +17,7 @@ import botocore.session
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
+from botocore.handlers import add_expect_header
 from botocore.utils import parse_timestamp
 
 from ssshelf.storages.urls import StorageURL
@@ -115,7 +116,10 @@ class ClientPool:
         if slot.client is None:
             async with slot.lock:
                 if slot.client is None:
-                    slot.client = await slot.stack.enter_async_context(await self._create())
+                    client = await slot.stack.enter_async_context(await self._create())
+                    # It would have each PUT ask for leave to send its data: a round trip more.
+                    client.meta.events.unregister("before-call.s3", add_expect_header)
+                    slot.client = client
         return slot.client
 
     def limit(self, sent_bytes: int = 0) -> asyncio.Timeout:

@@ -126,6 +126,13 @@ async def test_a_repetition_that_succeeds_is_enough() -> None:
     assert script.requests == ["GET"] * 3
 
 
+async def test_a_write_sends_its_data_at_once() -> None:
+    async with scripted(lambda *_: OK) as (script, storage):
+        await storage.put(KEY, b"data")
+
+    assert "expect:" not in script.heads[0].lower()
+
+
 @pytest.mark.parametrize("status", [409, 500, 503])
 async def test_an_unclear_answer_to_a_conditional_write_is_no_conflict(status: int) -> None:
     async with scripted(lambda *_: error(status, "ConditionalRequestConflict")) as (_, storage):
