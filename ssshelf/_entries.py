@@ -40,7 +40,7 @@ class Entries(Generic[V]):
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
-            msg = f"concurrency is the most requests at a time, 1 or more, not {self.concurrency}"
+            msg = f"concurrency must be at least 1, not {self.concurrency}"
             raise ValueError(msg)
 
     def load(self, at: Key, entry: Entry) -> V:

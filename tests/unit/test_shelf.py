@@ -459,7 +459,7 @@ async def test_what_only_reads_refuses_to_write() -> None:
 
 
 def test_a_shelf_without_any_request_at_a_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 or more, not 0"):
+    with pytest.raises(ValueError, match="at least 1, not 0"):
         Shelf(MemoryStorage(), concurrency=0)
 
 
