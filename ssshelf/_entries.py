@@ -38,6 +38,11 @@ class Entries(Generic[V]):
     serializer: Serializer[V]
     concurrency: int
 
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            msg = f"concurrency must be at least 1, not {self.concurrency}"
+            raise ValueError(msg)
+
     def load(self, at: Key, entry: Entry) -> V:
         """Return the value in an entry.
 

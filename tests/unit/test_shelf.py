@@ -458,6 +458,11 @@ async def test_what_only_reads_refuses_to_write() -> None:
     assert await listed(shelf) == ["a"]
 
 
+def test_a_shelf_without_any_request_at_a_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        Shelf(MemoryStorage(), concurrency=0)
+
+
 async def test_the_name_of_a_shelf_is_shown() -> None:
     shelf = Shelf(MemoryStorage(), name="notes")
 
