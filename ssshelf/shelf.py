@@ -247,10 +247,11 @@ class Shelf(Generic[V]):
     @overload
     async def pop(self, key: ShelfKey, default: D) -> V | D: ...
     async def pop(self, key: ShelfKey, default: Any = _REQUIRED) -> Any:
-        """Remove ``key`` and return its value. Of several callers one gets it, if the store honours conditions.
+        """Remove ``key`` and return its value. Of several callers one gets it, if the store refuses the others.
 
-        Some stores ignore the condition of a deletion, as ``storage.capabilities.conditional_delete`` tells. There,
-        several who pop at the same time may get the same value.
+        Memory, SQLite and DynamoDB do. Some buckets ignore the condition of a deletion, or only, as Ceph does, where
+        the entry is gone already: there, several who pop at the very same time may get the same value. To give
+        something out once on any store, mark it as taken with ``replace``.
 
         Args:
             key: The key.

@@ -66,7 +66,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         self._kept.put(self._names.key(key), value)
 
     def __delitem__(self, key: ShelfKey) -> None:
-        """Remove a key; of several who do at the same time more than one may succeed, of those who ``pop`` only one.
+        """Remove a key; of several who do so at the same time more than one may succeed.
 
         Cost:
             1 scan of a single row and 1 delete.
@@ -120,7 +120,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         return Values(self, self._names.range(prefix, start, stop))
 
     def pop(self, key: ShelfKey, default: Any = _REQUIRED) -> Any:
-        """Remove a key and return its value; of several callers one gets it. As ``pop`` of ``ssshelf.Shelf``."""
+        """Remove a key and return its value; who gets it if several do so, ``pop`` of ``ssshelf.Shelf`` tells."""
         given = () if default is _REQUIRED else (ABSENT,)
         value = self._call(self._shelf.pop, key, *given)
         return default if value is ABSENT else self._kept.take(self._names.key(key), value)
