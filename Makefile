@@ -5,7 +5,9 @@ FIRST ?= 0
 # The stamp names the interpreter, so that another PYTHON makes another environment.
 INSTALLED := .venv/.installed-$(notdir $(PYTHON))
 EXAMPLE := examples/url_shortener
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 15
+# One more than there are cores, since tests also wait for servers.
+WORKERS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal --durations 15
 SLOW := tests/faults tests/simulation
 TEST_EXAMPLE := $(PYTEST) -m "browser or pypi" $(EXAMPLE)
 
