@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -18,7 +19,6 @@ __all__ = ["JSONFile", "Merge", "merge_keys"]
 
 Merge: TypeAlias = Callable[[dict[str, Any], dict[str, Any], dict[str, Any]], "dict[str, Any] | None"]
 """Makes one dict of the last one that both had, one's own and theirs; ``None`` if that cannot be done."""
-_ABSENT: Any = object()
 
 
 class JSONFile:
@@ -150,13 +150,18 @@ def merge_keys(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any
     """Merge what changed key by key; ``None`` if both have changed one key, and not to the same."""
     merged = dict(theirs)
     for name in base | mine:
-        was, now, there = (each.get(name, _ABSENT) for each in (base, mine, theirs))
+        was, now, there = (_text(each, name) for each in (base, mine, theirs))
         if now in (was, there):
             continue
         if there != was:
             return None
-        if now is _ABSENT:
+        if now is None:
             del merged[name]
         else:
-            merged[name] = now
+            merged[name] = mine[name]
     return merged
+
+
+def _text(data: dict[str, Any], name: str) -> str | None:
+    """Return what tells a value from another; to ``==`` 1, 1.0 and true are one. ``None``: the key is not there."""
+    return json.dumps(data[name], sort_keys=True) if name in data else None

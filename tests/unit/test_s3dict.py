@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import pickle
@@ -390,6 +391,21 @@ def test_a_merge_by_key_leaves_to_the_caller_what_both_have_changed(storage: Cou
     with pytest.raises(ConflictError):
         mine.save()
     assert (mine, stored(storage)) == ({"n": 2}, {"n": 1})
+
+
+@pytest.mark.parametrize(("was", "now"), [*itertools.permutations([1, True, 1.0], 2), ([0], [False])])
+def test_a_merge_by_key_tells_apart_what_python_takes_for_equal(was: Any, now: Any) -> None:
+    base, changed = {"k": was, "same": 1}, {"k": now, "same": 1}
+
+    assert repr(S3Dict.merge_keys(base, changed, base)) == repr(changed)
+    assert repr(S3Dict.merge_keys(base, base, changed)) == repr(changed)
+    assert S3Dict.merge_keys(base, changed, {"k": 2}) is None
+
+
+def test_a_merge_by_key_asks_nobody_about_the_order_of_keys_inside() -> None:
+    base, theirs = {"k": {"a": 1, "b": 2}}, {"k": {"b": 2, "a": 1}}
+
+    assert S3Dict.merge_keys(base, base | {"n": math.nan}, theirs | {"n": math.nan}) is not None
 
 
 def test_a_merge_of_ones_own_gets_all_three_and_may_change_them(storage: CountingStorage) -> None:
