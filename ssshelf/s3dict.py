@@ -294,7 +294,8 @@ class S3Dict(UserDict[str, Any]):
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, which is set to the default if it is not there."""
         with self._lock:
-            return self._data.setdefault(key, default)
+            self._data.setdefault(key, default)
+            return self._data[key]  # anew: a merge makes another dict
 
     def update(self, other: Any = (), /, **more: Any) -> None:
         """Set many keys at once."""

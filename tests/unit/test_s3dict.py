@@ -300,6 +300,23 @@ def test_what_a_default_was_set_to_is_noticed_when_it_changes(storage: CountingS
     assert stored(storage) == {"a": [1]}
 
 
+def test_with_autosave_a_change_inside_a_tuple_is_saved(storage: CountingStorage) -> None:
+    state = open_dict(storage, autosave=True)
+    state["a"] = ([1],)
+    state["a"][0].append(2)
+
+    assert state == stored(storage) == {"a": [[1, 2]]}
+
+
+def test_what_a_default_was_set_to_may_have_been_merged(storage: CountingStorage) -> None:
+    state = open_dict(storage, autosave=True, merge=S3Dict.merge_keys)
+    theirs = open_dict(storage, autosave=True)
+    theirs["b"] = 2
+    state.setdefault("a", []).append(1)
+
+    assert state == stored(storage) == {"a": [1], "b": 2}
+
+
 def test_autosave_saves_when_it_is_switched_on_and_stops_when_off(storage: CountingStorage) -> None:
     state = open_dict(storage)
     state["a"] = [1]
