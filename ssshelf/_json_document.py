@@ -8,7 +8,7 @@ from typing import Any
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
 
-__all__ = ["STAMP_BITS", "has_text", "packed", "parsed", "stamp"]
+__all__ = ["STAMP_BITS", "packed", "parsed", "stamp"]
 
 STAMP_BITS = 64
 _WHITE = str.maketrans("01", " \t")
@@ -38,11 +38,6 @@ def stamp(number: int) -> bytes:
     tell its own, and a condition never holds again.
     """
     return f"\n{number:0{STAMP_BITS}b}".translate(_WHITE).encode()
-
-
-def has_text(document: bytes, text: bytes) -> bool:
-    """Whether ``document`` is ``text``, whatever white space it ends in."""
-    return document.rstrip() == text
 
 
 def parsed(key: Key, document: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from ssshelf._background import background
-from ssshelf._json_document import STAMP_BITS, has_text, packed, parsed, stamp
+from ssshelf._json_document import STAMP_BITS, packed, parsed, stamp
 from ssshelf._observed import plain
 from ssshelf._register import Register
 from ssshelf.errors import ConflictError, NotFoundError
@@ -100,17 +100,26 @@ class JSONFile:
         self._seen = None
 
     async def _delete(self) -> None:
-        expected = self._seen.etag if self._seen else None
-        if expected is not None:
-            try:
-                await self.register.delete(expect=expected)
-            except ConflictError:
-                pass  # perhaps since it is gone
-            else:
+        over = self._seen
+        while not (over and await self._is_deleted(over)):
+            found = await self.register.read()
+            if found is None:
                 return
-        found = await self.register.read()
-        if found is not None:
-            raise ConflictError(self.register.key, expected, found.etag)
+            if found == over or not self._is_own(found):
+                raise ConflictError(self.register.key, over.etag if over else None, found.etag)
+            over = found
+
+    async def _is_deleted(self, entry: Entry) -> bool:
+        """Remove ``entry``; return whether that was there."""
+        try:
+            await self.register.delete(expect=entry.etag)
+        except ConflictError:
+            return False
+        return True
+
+    def _is_own(self, found: Entry) -> bool:
+        """Whether what was found was written here, and nobody said so."""
+        return content_etag(found.data) in self._unanswered
 
     def _reconciled(
         self, data: dict[str, Any], over: Entry | None, conflict: ConflictError
@@ -121,7 +130,7 @@ class JSONFile:
         theirs = background().call(self.register.read)
         if theirs is None:
             raise conflict
-        if content_etag(theirs.data) in self._unanswered:  # not theirs: it was written here, and nobody said so
+        if self._is_own(theirs):
             return data, theirs
         base = parsed(self.register.key, over.data) if over else {}
         merged = self._merge(base, plain(data), parsed(self.register.key, theirs.data)) if self._merge else None
@@ -131,7 +140,7 @@ class JSONFile:
 
     def _is_stored(self, text: bytes) -> bool:
         """Whether a document is what was read or written last, and nothing else may have been written since."""
-        return self._seen is not None and not self._unanswered and has_text(self._seen.data, text)
+        return self._seen is not None and not self._unanswered and self._seen.data.rstrip() == text
 
     def _send(self, text: bytes, write: Callable[[bytes], Awaitable[str]]) -> None:
         document = text + stamp(self.register.policy.dice.getrandbits(STAMP_BITS))

@@ -169,6 +169,36 @@ def test_a_deletion_without_an_answer_can_be_repeated(storage: FaultyStorage, fa
     assert stored(storage) == {"b": 2}
 
 
+@pytest.mark.parametrize("data", [{}, {"a": 1}])
+def test_what_a_save_without_an_answer_wrote_can_be_deleted(storage: FaultyStorage, data: dict[str, Any]) -> None:
+    state = open_dict(storage)
+    if data:
+        state.update(data)
+        state.save()
+    storage.plan = lambda _: Fault.ANSWER_LOST
+    state["n"] = 1
+    with pytest.raises(CommitUnknownError):
+        state.save()
+    storage.plan = None
+
+    state.delete()
+
+    assert (state, background().call(storage.scan, Key()).rows) == ({}, ())
+
+
+def test_after_no_answer_a_deletion_spares_what_somebody_else_has_saved(storage: FaultyStorage) -> None:
+    state = open_dict(storage, data={"n": 0})
+    storage.plan = lambda _: Fault.ANSWER_LOST
+    with pytest.raises(CommitUnknownError):
+        state.save()
+    storage.plan = None
+    open_dict(storage, data={"n": 1}).save()
+
+    with pytest.raises(ConflictError):
+        state.delete()
+    assert stored(storage) == {"n": 1}
+
+
 def test_a_lost_answer_to_what_was_merged_is_settled_too(storage: FaultyStorage) -> None:
     state = open_dict(storage, merge=S3Dict.merge_keys)
     open_dict(storage, data={"b": 2}).save()
