@@ -630,4 +630,57 @@ def test_a_process_that_was_forked_opens_it_again(tmp_path: Path) -> None:
         print(state)
     """)
 
-    assert out == "{'b': 'this storage was opened before a fork: open it again in each process'}\n"
+    assert out == "{'b': 'this was opened before a fork: open it again in each process'}\n"
+
+
+def test_a_process_that_was_forked_during_a_save_does_not_wait_for_it() -> None:
+    out = run("""
+        import asyncio, os, signal, threading, warnings
+        from ssshelf import MemoryStorage, S3Dict
+        from ssshelf.storages.wrapper import WrapperStorage
+
+        class Slow(WrapperStorage):
+            async def put(self, *args, **options):
+                saving.set()
+                await asyncio.to_thread(forked.wait)
+                return await super().put(*args, **options)
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+        saving, forked = threading.Event(), threading.Event()
+        state = S3Dict(file_name="a", storage=Slow(MemoryStorage()))
+        saver = threading.Thread(target=state.save)
+        saver.start()
+        saving.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            try:
+                state["a"] = 1
+            except ValueError as error:
+                print(error, flush=True)
+            os._exit(0)
+        forked.set()
+        print(os.waitpid(child, 0)[1])
+        saver.join()
+    """)
+
+    assert out == "this was opened before a fork: open it again in each process\n0\n"
+
+
+def test_a_process_that_was_forked_shares_no_connections_and_no_lock() -> None:
+    out = run("""
+        import os, signal, warnings
+        from ssshelf import _opened
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+        mine = _opened.Opened.bucket("b")
+        with _opened._lock:  # as another thread would hold it
+            child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            print(_opened.Opened.bucket("b") is mine, flush=True)
+            os._exit(0)
+        print(os.waitpid(child, 0)[1], _opened.Opened.bucket("b") is mine)
+    """)
+
+    assert out == "False\n0 True\n"
