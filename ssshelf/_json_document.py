@@ -21,13 +21,17 @@ def packed(value: dict[str, Any]) -> bytes:
     Raises:
         TypeError: JSON has no such value, or a key is no text; as a text it would be another key, and perhaps one that
             is there already.
-        ValueError: A number is NaN or infinite, or a container is inside itself.
+        ValueError: A number is NaN or infinite, a container is inside itself, or they are nested too deeply.
     """
     if not isinstance(value, dict):
         msg = f"expected a dict, not {type(value).__qualname__}"
         raise TypeError(msg)
-    text = json.dumps(value, allow_nan=False)
-    _check_keys(value)
+    try:
+        text = json.dumps(value, allow_nan=False)
+        _check_keys(value)
+    except RecursionError:
+        msg = "the dict is nested too deeply"
+        raise ValueError(msg) from None
     return text.encode()
 
 

@@ -12,7 +12,7 @@ from ssshelf._background import background
 from ssshelf._json_document import STAMP_BITS, packed, parsed, stamp
 from ssshelf._observed import plain
 from ssshelf._register import Register
-from ssshelf.errors import ConflictError, NotFoundError
+from ssshelf.errors import ConflictError, DeniedError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.storages.base import Entry, content_etag
 
 __all__ = ["JSONFile", "Merge", "merge_keys"]
@@ -146,13 +146,19 @@ class JSONFile:
         document = text + stamp(self.register.policy.dice.getrandbits(STAMP_BITS))
         try:
             etag = background().call(write, document)
-        except ConflictError:
-            raise
-        except BaseException:
-            self._unanswered.add(content_etag(document))
+        except BaseException as error:
+            if _may_be_stored(error):
+                self._unanswered.add(content_etag(document))
             raise
         self._seen = Entry(document, etag)
         self._unanswered.clear()
+
+
+def _may_be_stored(error: BaseException) -> bool:
+    """Whether what was to be written may be stored after this, now or later."""
+    if isinstance(error, UnavailableError):
+        return error.maybe_applied
+    return not isinstance(error, ConflictError | DeniedError | UnsupportedError)
 
 
 def merge_keys(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any] | None:

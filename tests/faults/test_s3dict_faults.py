@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CommitUnknownError, ConflictError, Key, MemoryStorage, RetryPolicy, S3Dict, UnavailableError
+from ssshelf import (
+    CommitUnknownError,
+    ConflictError,
+    DeniedError,
+    Key,
+    MemoryStorage,
+    RetryPolicy,
+    S3Dict,
+    UnavailableError,
+    UnsupportedError,
+)
 from ssshelf._background import background
 from ssshelf.testing import Fault, FaultyStorage
 
@@ -138,6 +148,28 @@ def test_after_no_answer_also_what_is_not_new_is_saved(storage: FaultyStorage) -
     state["a"] = 1
 
     assert state == stored(storage) == {"a": 1}
+
+
+@pytest.mark.parametrize("error", [UnavailableError("", False), DeniedError(""), UnsupportedError("")], ids=repr)  # noqa: FBT003
+def test_what_was_surely_not_written_is_not_remembered(error: Exception) -> None:
+    class Refusing(FaultyStorage):
+        refusal: Exception | None = None
+
+        async def put(self, *args: Any, **options: Any) -> str:
+            if self.refusal:
+                raise self.refusal
+            return await super().put(*args, **options)
+
+    storage = Refusing(MemoryStorage())
+    state = open_dict(storage, data={"a": 1}, autosave=True)
+    storage.refusal = error
+    with pytest.raises(type(error)):
+        state["a"] = 2
+    storage.refusal = None
+    sent = len(storage.requests)
+    state["a"] = 1
+
+    assert len(storage.requests) == sent
 
 
 @pytest.mark.parametrize("fault", FAULTS)

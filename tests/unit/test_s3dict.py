@@ -213,6 +213,17 @@ def test_what_json_does_not_keep_is_refused(storage: CountingStorage, value: Any
     assert stored(storage) == {"a": 1, "c": 2}
 
 
+def test_what_is_nested_too_deeply_is_refused(storage: CountingStorage) -> None:
+    state = open_dict(storage)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    state["a"] = deep
+
+    with pytest.raises(ValueError, match="nested too deeply"):
+        state.save()
+
+
 def test_ten_thousand_keys_are_saved_with_one_put(storage: CountingStorage) -> None:
     many = {f"key {number}": number for number in range(10_000)}
     state = open_dict(storage)
