@@ -189,6 +189,10 @@ class S3Dict(UserDict[str, Any]):
     def delete(self, *, force: bool = False) -> None:
         """Remove what is stored, and all that is in this dict, which can be used and saved again.
 
+        An attempt of a save that made the document, or of a forced one, may have had no answer, and arrive only now:
+        then the document is there again. ``Capabilities.late_s`` of the storage tells for how long after the save that
+        may be; with ``None`` nobody knows. Then ``load`` it, and delete it again.
+
         Args:
             force: Remove whatever is there.
 
