@@ -8,7 +8,7 @@ from typing import Any
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
 
-__all__ = ["STAMP_BITS", "has_text", "packed", "parsed", "stamp"]
+__all__ = ["STAMP_BITS", "packed", "parsed", "stamp"]
 
 STAMP_BITS = 64
 _WHITE = str.maketrans("01", " \t")
@@ -21,13 +21,17 @@ def packed(value: dict[str, Any]) -> bytes:
     Raises:
         TypeError: JSON has no such value, or a key is no text; as a text it would be another key, and perhaps one that
             is there already.
-        ValueError: A number is NaN or infinite, or a container is inside itself.
+        ValueError: A number is NaN or infinite, a container is inside itself, or they are nested too deeply.
     """
     if not isinstance(value, dict):
         msg = f"expected a dict, not {type(value).__qualname__}"
         raise TypeError(msg)
-    text = json.dumps(value, allow_nan=False)
-    _check_keys(value)
+    try:
+        text = json.dumps(value, allow_nan=False)
+        _check_keys(value)
+    except RecursionError:
+        msg = "the dict is nested too deeply"
+        raise ValueError(msg) from None
     return text.encode()
 
 
@@ -38,11 +42,6 @@ def stamp(number: int) -> bytes:
     tell its own, and a condition never holds again.
     """
     return f"\n{number:0{STAMP_BITS}b}".translate(_WHITE).encode()
-
-
-def has_text(document: bytes, text: bytes) -> bool:
-    """Whether ``document`` is ``text``, whatever white space it ends in."""
-    return document.rstrip() == text
 
 
 def parsed(key: Key, document: bytes) -> dict[str, Any]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
 from ssshelf._background import background
-from ssshelf._json_document import STAMP_BITS, has_text, packed, parsed, stamp
+from ssshelf._json_document import STAMP_BITS, packed, parsed, stamp
 from ssshelf._observed import plain
 from ssshelf._register import Register
-from ssshelf.errors import ConflictError, NotFoundError
+from ssshelf.errors import ConflictError, DeniedError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.storages.base import Entry, content_etag
 
 __all__ = ["JSONFile", "Merge", "merge_keys"]
 
 Merge: TypeAlias = Callable[[dict[str, Any], dict[str, Any], dict[str, Any]], "dict[str, Any] | None"]
 """Makes one dict of the last one that both had, one's own and theirs; ``None`` if that cannot be done."""
-_ABSENT: Any = object()
 
 
 class JSONFile:
@@ -100,17 +100,26 @@ class JSONFile:
         self._seen = None
 
     async def _delete(self) -> None:
-        expected = self._seen.etag if self._seen else None
-        if expected is not None:
-            try:
-                await self.register.delete(expect=expected)
-            except ConflictError:
-                pass  # perhaps since it is gone
-            else:
+        over = self._seen
+        while not (over and await self._is_deleted(over)):
+            found = await self.register.read()
+            if found is None:
                 return
-        found = await self.register.read()
-        if found is not None:
-            raise ConflictError(self.register.key, expected, found.etag)
+            if found == over or not self._is_own(found):
+                raise ConflictError(self.register.key, over.etag if over else None, found.etag)
+            over = found
+
+    async def _is_deleted(self, entry: Entry) -> bool:
+        """Remove ``entry``; return whether that was there."""
+        try:
+            await self.register.delete(expect=entry.etag)
+        except ConflictError:
+            return False
+        return True
+
+    def _is_own(self, found: Entry) -> bool:
+        """Whether what was found was written here, and nobody said so."""
+        return content_etag(found.data) in self._unanswered
 
     def _reconciled(
         self, data: dict[str, Any], over: Entry | None, conflict: ConflictError
@@ -121,7 +130,7 @@ class JSONFile:
         theirs = background().call(self.register.read)
         if theirs is None:
             raise conflict
-        if content_etag(theirs.data) in self._unanswered:  # not theirs: it was written here, and nobody said so
+        if self._is_own(theirs):
             return data, theirs
         base = parsed(self.register.key, over.data) if over else {}
         merged = self._merge(base, plain(data), parsed(self.register.key, theirs.data)) if self._merge else None
@@ -131,32 +140,43 @@ class JSONFile:
 
     def _is_stored(self, text: bytes) -> bool:
         """Whether a document is what was read or written last, and nothing else may have been written since."""
-        return self._seen is not None and not self._unanswered and has_text(self._seen.data, text)
+        return self._seen is not None and not self._unanswered and self._seen.data.rstrip() == text
 
     def _send(self, text: bytes, write: Callable[[bytes], Awaitable[str]]) -> None:
         document = text + stamp(self.register.policy.dice.getrandbits(STAMP_BITS))
         try:
             etag = background().call(write, document)
-        except ConflictError:
-            raise
-        except BaseException:
-            self._unanswered.add(content_etag(document))
+        except BaseException as error:
+            if _may_be_stored(error):
+                self._unanswered.add(content_etag(document))
             raise
         self._seen = Entry(document, etag)
         self._unanswered.clear()
+
+
+def _may_be_stored(error: BaseException) -> bool:
+    """Whether what was to be written may be stored after this, now or later."""
+    if isinstance(error, UnavailableError):
+        return error.maybe_applied
+    return not isinstance(error, ConflictError | DeniedError | UnsupportedError)
 
 
 def merge_keys(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any] | None:
     """Merge what changed key by key; ``None`` if both have changed one key, and not to the same."""
     merged = dict(theirs)
     for name in base | mine:
-        was, now, there = (each.get(name, _ABSENT) for each in (base, mine, theirs))
+        was, now, there = (_text(each, name) for each in (base, mine, theirs))
         if now in (was, there):
             continue
         if there != was:
             return None
-        if now is _ABSENT:
+        if now is None:
             del merged[name]
         else:
-            merged[name] = now
+            merged[name] = mine[name]
     return merged
+
+
+def _text(data: dict[str, Any], name: str) -> str | None:
+    """Return what tells a value from another; to ``==`` 1, 1.0 and true are one. ``None``: the key is not there."""
+    return json.dumps(data[name], sort_keys=True) if name in data else None

@@ -62,8 +62,8 @@ def _telling(base: type, *names: str) -> Callable[[type], type]:
 class ObservedDict(dict[Any, Any], _Observed):
     """A dict that calls ``changed`` after each change to it, or to what it holds.
 
-    If ``changed`` raises, the change is undone. The containers inside are copies of those given, and are plain again
-    in copies and pickles.
+    If ``changed`` raises, the change is undone. The containers inside are copies of those given, lists of tuples, and
+    are plain again in copies and pickles.
 
     Args:
         value: What it holds.
@@ -148,15 +148,15 @@ class _ObservedSet(set[Any], _Observed):
         super().update(before)
 
 
-_KINDS: tuple[tuple[type, Callable[..., Any]], ...] = (
+_KINDS: tuple[tuple[type | tuple[type, ...], Callable[..., Any]], ...] = (
     (dict, ObservedDict),
-    (list, _ObservedList),
+    ((list, tuple), _ObservedList),
     (set, _ObservedSet),
 )
 
 
 def observed(value: Any, changed: Callable[[], None], lock: AbstractContextManager[Any] = _NO_LOCK) -> Any:
-    """Return ``value`` as one that calls ``changed`` when it changes, if it is a dict, list or set."""
+    """Return ``value`` as one that calls ``changed`` when it changes, if it is a container; a tuple as a list."""
     if isinstance(value, _Observed) and value._changed == changed:
         return value
     for kind, watched in _KINDS:
@@ -166,9 +166,9 @@ def observed(value: Any, changed: Callable[[], None], lock: AbstractContextManag
 
 
 def plain(value: Any) -> Any:
-    """Return a copy of ``value`` that nobody observes, down to its innermost containers."""
+    """Return a copy of ``value`` that nobody observes, down to its innermost containers; of a tuple, a list."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return set(value) if isinstance(value, set) else value

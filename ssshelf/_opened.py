@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from ssshelf._background import background
-from ssshelf.storages import open_storage
 from ssshelf.storages.base import Storage
 
 if TYPE_CHECKING:
@@ -34,11 +33,6 @@ class Opened:
             background().adopt(self, storage.aclose)
 
     @classmethod
-    def by_url(cls, url: str) -> Opened:
-        """Return a storage of its own."""
-        return cls(open_storage(url))
-
-    @classmethod
     def bucket(cls, name: str, session: Any = None, **options: Unpack[S3Options]) -> Opened:
         """Return the storage of a whole bucket, the same to all that ask alike: a client takes a tenth of a second."""
         from ssshelf.storages.s3 import S3Storage  # noqa: PLC0415  importing ssshelf stays light
@@ -54,3 +48,13 @@ class Opened:
 
 _buckets: WeakValueDictionary[Hashable, Opened] = WeakValueDictionary()
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Share nothing with the parent: neither its connections, nor a lock that a thread may have held there."""
+    global _buckets, _lock
+    _buckets, _lock = WeakValueDictionary(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

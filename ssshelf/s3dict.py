@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import UserDict
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from ssshelf._register import Register
 from ssshelf.errors import ConflictError, KeyTooLongError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
+from ssshelf.storages import open_storage
 from ssshelf.storages.base import Storage
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class S3Dict(UserDict[str, Any]):
         self._opened = _opened(bucket_name, storage, session, options)
         storage = self._opened.storage
         self._file = JSONFile(Register(storage, _key(file_name, storage), retries or RetryPolicy()), merge)
-        self._lock = threading.RLock()
+        self._lock = _Lock()
         self._default = plain(dict(default or {}))
         self._autosave = False
         self.load()
@@ -186,6 +188,10 @@ class S3Dict(UserDict[str, Any]):
 
     def delete(self, *, force: bool = False) -> None:
         """Remove what is stored, and all that is in this dict, which can be used and saved again.
+
+        An attempt of a save that made the document, or of a forced one, may have had no answer, and arrive only now:
+        then the document is there again. ``Capabilities.late_s`` of the storage tells for how long after the save that
+        may be; with ``None`` nobody knows. Then ``load`` it, and delete it again.
 
         Args:
             force: Remove whatever is there.
@@ -294,12 +300,30 @@ class S3Dict(UserDict[str, Any]):
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, which is set to the default if it is not there."""
         with self._lock:
-            return self._data.setdefault(key, default)
+            self._data.setdefault(key, default)
+            return self._data[key]  # anew: a merge makes another dict
 
     def update(self, other: Any = (), /, **more: Any) -> None:
         """Set many keys at once."""
         with self._lock:
             self._data.update(other, **more)
+
+
+class _Lock:
+    """A reentrant lock, of no use after a fork: the thread that held it then is not there to release it."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if self._pid != os.getpid():
+            msg = "this was opened before a fork: open it again in each process"
+            raise ValueError(msg)
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _opened(bucket_name: str | None, storage: Storage | str | None, session: Any, options: S3Options) -> Opened:
@@ -311,7 +335,7 @@ def _opened(bucket_name: str | None, storage: Storage | str | None, session: Any
     if session is not None or options:
         msg = "access keys, a session and options are those of a bucket; give them to the storage itself"
         raise ValueError(msg)
-    return Opened.by_url(storage) if isinstance(storage, str) else Opened(storage, is_mine=False)
+    return Opened(open_storage(storage)) if isinstance(storage, str) else Opened(storage, is_mine=False)
 
 
 def _key(file_name: str | None, storage: Storage) -> Key:

@@ -99,8 +99,8 @@ _TAGS: dict[type, tuple[str, Callable[[Any], Any]]] = {
     uuid.UUID: ("$uuid", str),
     decimal.Decimal: ("$decimal", str),
     bytes: ("$bytes", lambda data: base64.b64encode(data).decode()),
-    set: ("$set", lambda values: [_tagged_member(value) for value in values]),
-    frozenset: ("$frozenset", lambda values: [_tagged_member(value) for value in values]),
+    set: ("$set", list),
+    frozenset: ("$frozenset", list),
 }
 _REVIVE: dict[str, Callable[[Any], Any]] = {
     "$datetime": dt.datetime.fromisoformat,
@@ -119,7 +119,7 @@ def _tagged(value: Any, literal: tuple[type, ...]) -> Any:
     if type(value) in literal:
         return value
     if isinstance(value, enum.Enum):
-        value = value.value
+        return _tagged(value.value, literal)
     if isinstance(value, float):
         return _finite(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -128,22 +128,25 @@ def _tagged(value: Any, literal: tuple[type, ...]) -> Any:
         return {_escaped(k): inner if type(inner) in literal else _tagged(inner, literal) for k, inner in value.items()}
     if isinstance(value, list | tuple):
         return [inner if type(inner) in literal else _tagged(inner, literal) for inner in value]
-    return _special(value)
+    return _special(value, literal)
 
 
-def _special(value: Any) -> Any:
-    """Return what is no container in what JSON has."""
-    if value is None or isinstance(value, str | int):
-        return value
+def _special(value: Any, literal: tuple[type, ...]) -> Any:
+    """Return what is no dict and no list in what JSON has."""
+    if isinstance(value, str):
+        return str.__str__(value)  # of a subclass, which MessagePack's encoder refuses
+    if isinstance(value, int):
+        return int.__int__(value)
     tag, form = next((_TAGS[base] for base in type(value).__mro__ if base in _TAGS), ("", None))
     if form is None:
         msg = f"{type(value).__qualname__} has no form here; convert it, or use a serializer for it"
         raise TypeError(msg)
-    return {tag: form(value)}
+    inner = form(value)
+    return {tag: [_tagged_member(each, literal) for each in inner] if isinstance(inner, list) else inner}
 
 
-def _tagged_member(value: Any) -> Any:
-    tagged = _tagged(value, _LITERAL)
+def _tagged_member(value: Any, literal: tuple[type, ...]) -> Any:
+    tagged = _tagged(value, literal)
     _check_hashable(tagged)
     return tagged
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CommitUnknownError, ConflictError, Key, MemoryStorage, RetryPolicy, S3Dict, UnavailableError
+from ssshelf import (
+    CommitUnknownError,
+    ConflictError,
+    DeniedError,
+    Key,
+    MemoryStorage,
+    RetryPolicy,
+    S3Dict,
+    UnavailableError,
+    UnsupportedError,
+)
 from ssshelf._background import background
 from ssshelf.testing import Fault, FaultyStorage
 
@@ -140,6 +150,28 @@ def test_after_no_answer_also_what_is_not_new_is_saved(storage: FaultyStorage) -
     assert state == stored(storage) == {"a": 1}
 
 
+@pytest.mark.parametrize("error", [UnavailableError("", False), DeniedError(""), UnsupportedError("")], ids=repr)  # noqa: FBT003
+def test_what_was_surely_not_written_is_not_remembered(error: Exception) -> None:
+    class Refusing(FaultyStorage):
+        refusal: Exception | None = None
+
+        async def put(self, *args: Any, **options: Any) -> str:
+            if self.refusal:
+                raise self.refusal
+            return await super().put(*args, **options)
+
+    storage = Refusing(MemoryStorage())
+    state = open_dict(storage, data={"a": 1}, autosave=True)
+    storage.refusal = error
+    with pytest.raises(type(error)):
+        state["a"] = 2
+    storage.refusal = None
+    sent = len(storage.requests)
+    state["a"] = 1
+
+    assert len(storage.requests) == sent
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_forced_save_without_an_answer_can_be_repeated(storage: FaultyStorage, fault: Fault) -> None:
     state = open_dict(storage, data={"a": 1})
@@ -167,6 +199,36 @@ def test_a_deletion_without_an_answer_can_be_repeated(storage: FaultyStorage, fa
     state["b"] = 2
     state.save()
     assert stored(storage) == {"b": 2}
+
+
+@pytest.mark.parametrize("data", [{}, {"a": 1}])
+def test_what_a_save_without_an_answer_wrote_can_be_deleted(storage: FaultyStorage, data: dict[str, Any]) -> None:
+    state = open_dict(storage)
+    if data:
+        state.update(data)
+        state.save()
+    storage.plan = lambda _: Fault.ANSWER_LOST
+    state["n"] = 1
+    with pytest.raises(CommitUnknownError):
+        state.save()
+    storage.plan = None
+
+    state.delete()
+
+    assert (state, background().call(storage.scan, Key()).rows) == ({}, ())
+
+
+def test_after_no_answer_a_deletion_spares_what_somebody_else_has_saved(storage: FaultyStorage) -> None:
+    state = open_dict(storage, data={"n": 0})
+    storage.plan = lambda _: Fault.ANSWER_LOST
+    with pytest.raises(CommitUnknownError):
+        state.save()
+    storage.plan = None
+    open_dict(storage, data={"n": 1}).save()
+
+    with pytest.raises(ConflictError):
+        state.delete()
+    assert stored(storage) == {"n": 1}
 
 
 def test_a_lost_answer_to_what_was_merged_is_settled_too(storage: FaultyStorage) -> None:

@@ -114,6 +114,24 @@ def test_what_is_put_in_is_observed_from_then_on() -> None:
     assert (root, told.times) == ({"a": {"b": [1, 2]}}, 2)
 
 
+def test_tuples_become_lists_as_they_do_in_the_store() -> None:
+    told = Told()
+    root = ObservedDict({"a": ([1],)}, told)
+    root["a"][0].append(2)
+    root["b"] = ({},)
+    root["b"][0]["c"] = 3
+
+    assert (root, told.times) == ({"a": [[1, 2]], "b": [{"c": 3}]}, 3)
+
+
+def test_a_plain_copy_shares_nothing_inside_a_tuple() -> None:
+    given = {"a": ([1],)}
+    copied = plain(given)
+    copied["a"][0].append(2)
+
+    assert (given, copied) == ({"a": ([1],)}, {"a": [[1, 2]]})
+
+
 def test_what_is_set_by_default_is_observed_at_once() -> None:
     told = Told()
     root = ObservedDict({}, told)

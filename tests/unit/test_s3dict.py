@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import pickle
@@ -212,6 +213,17 @@ def test_what_json_does_not_keep_is_refused(storage: CountingStorage, value: Any
     assert stored(storage) == {"a": 1, "c": 2}
 
 
+def test_what_is_nested_too_deeply_is_refused(storage: CountingStorage) -> None:
+    state = open_dict(storage)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    state["a"] = deep
+
+    with pytest.raises(ValueError, match="nested too deeply"):
+        state.save()
+
+
 def test_ten_thousand_keys_are_saved_with_one_put(storage: CountingStorage) -> None:
     many = {f"key {number}": number for number in range(10_000)}
     state = open_dict(storage)
@@ -297,6 +309,23 @@ def test_what_a_default_was_set_to_is_noticed_when_it_changes(storage: CountingS
     state.setdefault("a", []).append(1)
 
     assert stored(storage) == {"a": [1]}
+
+
+def test_with_autosave_a_change_inside_a_tuple_is_saved(storage: CountingStorage) -> None:
+    state = open_dict(storage, autosave=True)
+    state["a"] = ([1],)
+    state["a"][0].append(2)
+
+    assert state == stored(storage) == {"a": [[1, 2]]}
+
+
+def test_what_a_default_was_set_to_may_have_been_merged(storage: CountingStorage) -> None:
+    state = open_dict(storage, autosave=True, merge=S3Dict.merge_keys)
+    theirs = open_dict(storage, autosave=True)
+    theirs["b"] = 2
+    state.setdefault("a", []).append(1)
+
+    assert state == stored(storage) == {"a": [1], "b": 2}
 
 
 def test_autosave_saves_when_it_is_switched_on_and_stops_when_off(storage: CountingStorage) -> None:
@@ -390,6 +419,21 @@ def test_a_merge_by_key_leaves_to_the_caller_what_both_have_changed(storage: Cou
     with pytest.raises(ConflictError):
         mine.save()
     assert (mine, stored(storage)) == ({"n": 2}, {"n": 1})
+
+
+@pytest.mark.parametrize(("was", "now"), [*itertools.permutations([1, True, 1.0], 2), ([0], [False])])
+def test_a_merge_by_key_tells_apart_what_python_takes_for_equal(was: Any, now: Any) -> None:
+    base, changed = {"k": was, "same": 1}, {"k": now, "same": 1}
+
+    assert repr(S3Dict.merge_keys(base, changed, base)) == repr(changed)
+    assert repr(S3Dict.merge_keys(base, base, changed)) == repr(changed)
+    assert S3Dict.merge_keys(base, changed, {"k": 2}) is None
+
+
+def test_a_merge_by_key_asks_nobody_about_the_order_of_keys_inside() -> None:
+    base, theirs = {"k": {"a": 1, "b": 2}}, {"k": {"b": 2, "a": 1}}
+
+    assert S3Dict.merge_keys(base, base | {"n": math.nan}, theirs | {"n": math.nan}) is not None
 
 
 def test_a_merge_of_ones_own_gets_all_three_and_may_change_them(storage: CountingStorage) -> None:
@@ -597,4 +641,57 @@ def test_a_process_that_was_forked_opens_it_again(tmp_path: Path) -> None:
         print(state)
     """)
 
-    assert out == "{'b': 'this storage was opened before a fork: open it again in each process'}\n"
+    assert out == "{'b': 'this was opened before a fork: open it again in each process'}\n"
+
+
+def test_a_process_that_was_forked_during_a_save_does_not_wait_for_it() -> None:
+    out = run("""
+        import asyncio, os, signal, threading, warnings
+        from ssshelf import MemoryStorage, S3Dict
+        from ssshelf.storages.wrapper import WrapperStorage
+
+        class Slow(WrapperStorage):
+            async def put(self, *args, **options):
+                saving.set()
+                await asyncio.to_thread(forked.wait)
+                return await super().put(*args, **options)
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+        saving, forked = threading.Event(), threading.Event()
+        state = S3Dict(file_name="a", storage=Slow(MemoryStorage()))
+        saver = threading.Thread(target=state.save)
+        saver.start()
+        saving.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            try:
+                state["a"] = 1
+            except ValueError as error:
+                print(error, flush=True)
+            os._exit(0)
+        forked.set()
+        print(os.waitpid(child, 0)[1])
+        saver.join()
+    """)
+
+    assert out == "this was opened before a fork: open it again in each process\n0\n"
+
+
+def test_a_process_that_was_forked_shares_no_connections_and_no_lock() -> None:
+    out = run("""
+        import os, signal, warnings
+        from ssshelf import _opened
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+        mine = _opened.Opened.bucket("b")
+        with _opened._lock:  # as another thread would hold it
+            child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            print(_opened.Opened.bucket("b") is mine, flush=True)
+            os._exit(0)
+        print(os.waitpid(child, 0)[1], _opened.Opened.bucket("b") is mine)
+    """)
+
+    assert out == "False\n0 True\n"

@@ -877,6 +877,34 @@ def test_bytes_and_infinite_numbers_are_nothing_special_in_messagepack() -> None
     )
 
 
+@pytest.mark.parametrize("value", [{math.inf}, frozenset({b"a", (b"b", -math.inf)})], ids=["set", "frozenset"])
+def test_bytes_and_infinite_numbers_are_nothing_special_in_a_set_in_messagepack(value: Any) -> None:
+    serializer = MsgpackSerializer()
+
+    loaded = serializer.load(serializer.dump(value))
+
+    assert (type(loaded), loaded) == (type(value), value)
+    assert b"$bytes" not in serializer.dump(value)
+
+
+def test_bytes_in_a_set_in_messagepack_are_read_as_they_were_once_written() -> None:
+    once = msgspec.msgpack.encode({"$set": [{"$bytes": "YQ=="}]})
+
+    assert MsgpackSerializer().load(once) == {b"a"}
+
+
+@pytest.mark.parametrize("serializer", [JSONSerializer(), MsgpackSerializer()], ids=["json", "msgpack"])
+def test_texts_and_integers_of_a_subclass_come_back_as_their_base(serializer: Serializer[Any]) -> None:
+    class Answer(enum.Enum):
+        YES = True
+
+    text, number = type("Text", (str,), {})("a"), type("Number", (int,), {})(3)
+
+    loaded = serializer.load(serializer.dump([text, number, {text}, Answer.YES]))
+
+    assert typed(loaded) == typed(["a", 3, {"a"}, True])
+
+
 @pytest.mark.parametrize(
     "value",
     [
