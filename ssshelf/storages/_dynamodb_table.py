@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ssshelf._concurrency import map_bounded
+from ssshelf._concurrency import chunks, map_bounded
 from ssshelf.errors import UnavailableError
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages._aws_client import ClientPool
@@ -15,7 +15,6 @@ from ssshelf.storages._dynamodb_errors import Refused, mapped
 
 __all__ = ["Table"]
 
-T = TypeVar("T")
 _WRITES_IN_A_BATCH, _READS_IN_A_BATCH = 25, 100
 _BATCHES_AT_ONCE = 16
 
@@ -58,14 +57,14 @@ class Table:
         """Raise what a client raises inside as the ``ssshelf.errors`` it means."""
         return mapped(self.name, self._refused, about)
 
-    async def send(self, request: str, about: Any = None, sent_bytes: int = 0, **parameters: Any) -> dict[str, Any]:
-        """Make one attempt at a request, which sends so many bytes, and return the answer.
+    async def send(self, request: str, about: Any = None, **parameters: Any) -> dict[str, Any]:
+        """Make one attempt at a request, with the time that what it sends takes, and return the answer.
 
         Raises:
             UnavailableError: There was no answer, or one of something else.
         """
         with self.mapped(about):
-            async with self.pool.limit(sent_bytes):
+            async with self.pool.limit(_sent_bytes(parameters)):
                 answer: dict[str, Any] = await getattr(await self.client(), request)(**parameters)
         if not answer["ResponseMetadata"].get(
             "RequestId"
@@ -75,9 +74,9 @@ class Table:
         self.clock.hear(answer)
         return answer
 
-    async def repeat(self, request: str, about: Any = None, sent_bytes: int = 0, **parameters: Any) -> dict[str, Any]:
+    async def repeat(self, request: str, about: Any = None, **parameters: Any) -> dict[str, Any]:
         """Make a request that is safe to repeat, and return the answer to the last attempt."""
-        return await self.retries.repeat(lambda: self.send(request, about, sent_bytes, **parameters))
+        return await self.retries.repeat(lambda: self.send(request, about, **parameters))
 
     async def send_once(self, request: str, about: Any = None, **parameters: Any) -> dict[str, Any]:
         """Make a request that must not be applied twice: it is repeated while it certainly was not applied."""
@@ -105,12 +104,12 @@ class Table:
         async def read(batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             return await self._read_batch(batch, consistent=consistent)
 
-        found = await map_bounded(read, _batches(keys, _READS_IN_A_BATCH), _BATCHES_AT_ONCE)
+        found = await map_bounded(read, list(chunks(keys, _READS_IN_A_BATCH)), _BATCHES_AT_ONCE)
         return [row for rows in found for row in rows]
 
     async def write_all(self, requests: Sequence[dict[str, Any]]) -> None:
         """Put and delete rows without conditions, in any order, in batches of 25; no key may occur twice."""
-        await map_bounded(self._write_batch, _batches(requests, _WRITES_IN_A_BATCH), _BATCHES_AT_ONCE)
+        await map_bounded(self._write_batch, list(chunks(requests, _WRITES_IN_A_BATCH)), _BATCHES_AT_ONCE)
 
     async def _read_batch(self, keys: Sequence[dict[str, Any]], *, consistent: bool) -> list[dict[str, Any]]:
         left, found = list(keys), []
@@ -147,5 +146,12 @@ def _check_all_done(left: Sequence[object], verb: str) -> None:
         raise UnavailableError(msg)
 
 
-def _batches(rows: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def _sent_bytes(value: Any) -> int:
+    """Return about how many bytes parameters have when they are sent, bytes in base64."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(name) + _sent_bytes(inner) for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(map(_sent_bytes, value))
+    return len(value) * 4 // 3 if isinstance(value, (bytes, bytearray)) else 1

@@ -181,7 +181,7 @@ class DynamoDBStorage(Storage):
         operation = Put(key, data, condition)
         send = self._table.send if condition else self._table.repeat
         request = self._rows.request(operation, self._table.clock.now())
-        await send("put_item", [operation], len(data), TableName=self.table, **request)
+        await send("put_item", [operation], TableName=self.table, **request)
         return content_etag(data)
 
     async def put_many(self, entries: Mapping[Key, bytes]) -> None:
@@ -216,14 +216,11 @@ class DynamoDBStorage(Storage):
             {type(operation).__name__: {"TableName": self.table, **self._rows.request(operation, now)}}
             for operation in operations
         ]
-        size_bytes = sum(len(operation.data) for operation in operations if isinstance(operation, Put))
         failures: list[UnavailableError] = []
         token = uuid.uuid4().hex
 
         async def attempt() -> None:
-            await self._table.send(
-                "transact_write_items", operations, size_bytes, TransactItems=requests, ClientRequestToken=token
-            )
+            await self._table.send("transact_write_items", operations, TransactItems=requests, ClientRequestToken=token)
 
         try:
             await self._table.retries.repeat(attempt, failures=failures)
