@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -141,13 +141,13 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
 
     def scan(self, **kwargs: Any) -> Iterator[dict[str, Any]]:
         """Yield all items; see ``AsyncDynamoDBMapping.scan``."""
-        return self._background.pages(self._twin.scan_pages(**kwargs))
+        return self._pages(self._twin.scan_pages(**kwargs))
 
     def query(
         self, partition: Any = None, sort: ConditionBase | None = None, **kwargs: Any
     ) -> Iterator[dict[str, Any]]:
         """Yield the items of one partition in the order of their sort keys; see ``AsyncDynamoDBMapping.query``."""
-        return self._background.pages(self._twin.query_pages(partition, sort, **kwargs))
+        return self._pages(self._twin.query_pages(partition, sort, **kwargs))
 
     def count(self, **kwargs: Any) -> int:
         """Return how many items there are, or that a ``FilterExpression`` lets through; a scan."""
@@ -202,7 +202,7 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
         return self._call(self._twin.has_item, key)
 
     def __iter__(self) -> Iterator[Any]:
-        return self._background.pages(self._twin.key_pages())
+        return self._pages(self._twin.key_pages())
 
     def __len__(self) -> int:
         return self._call(self._twin.estimated_count)
@@ -220,6 +220,10 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.table_name!r})"
+
+    def _pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
+        """Yield what is on pages; the mapping, which nobody else may hold, is kept until they end."""
+        yield from self._background.pages(source)
 
     def _observed(self, key: Any, item: dict[str, Any]) -> DynamoDBItem:
         return DynamoDBItem(item, self._schema, self._schema.image(key), self._modify)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import datetime as dt
+import gc
 import os
 import subprocess
 import sys
@@ -230,6 +231,30 @@ def test_pages_are_asked_for_when_they_are_wanted(mapping: DynamoDBMapping, open
     for _ in range(4):
         next(rows)
     assert opened.asked == ["Scan"] * 2
+
+
+@pytest.mark.parametrize(
+    "iterate",
+    [
+        lambda mapping: mapping.scan(Limit=2),
+        lambda mapping: mapping.query("k", Limit=2),
+        iter,
+        lambda mapping: iter(mapping.keys()),
+        lambda mapping: iter(mapping.values()),
+        lambda mapping: iter(mapping.items()),
+    ],
+)
+def test_an_iterator_keeps_a_mapping_open_that_nobody_holds(
+    iterate: Callable[[DynamoDBMapping], Iterator[Any]], opened: Opened
+) -> None:
+    with opened.table({"id": str, "n": int}) as mapping:
+        mapping.update({("k", n): {} for n in range(9)})
+        held = iterate(DynamoDBMapping(mapping.table_name, SESSION, endpoint_url=opened.url))
+
+        next(held)
+        gc.collect()
+
+        assert len(list(held)) == 8
 
 
 CHANGES: dict[str, Callable[[Any], Any]] = {
