@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from boto3.dynamodb.conditions import ConditionBase
@@ -29,6 +29,9 @@ class Listings:
     async def scan(self, **kwargs: Any) -> AsyncIterator[Item]:
         """Yield all items, or those that a ``FilterExpression`` lets through, page by page.
 
+        Raises:
+            TypeError: The answers would be counts.
+
         Cost:
             1 request for each MB that is in the table, or for ``Limit`` items of it.
         """
@@ -45,6 +48,9 @@ class Listings:
             partition: The value of the partition key; ``None`` if ``KeyConditionExpression`` is given, as for indexes.
             sort: A condition on the sort key, such as ``boto3.dynamodb.conditions.Key("day").begins_with("2026-")``.
             kwargs: Further parameters, such as ``ScanIndexForward=False``.
+
+        Raises:
+            TypeError: There is a ``sort`` without a ``partition``, or the answers would be counts.
 
         Cost:
             1 request for each MB that is in the partition, or for ``Limit`` items of it.
@@ -72,6 +78,7 @@ class Listings:
 
     async def scan_pages(self, **kwargs: Any) -> AsyncGenerator[list[Item], None]:
         """Yield what ``scan`` does, in lists: the pages of DynamoDB."""
+        _check_items(kwargs)
         schema = await self.schema()
         async for answer in self._requests.pages("scan", {}, kwargs):
             yield [schema.item(row) for row in answer["Items"]]
@@ -80,6 +87,10 @@ class Listings:
         self, partition: Any = None, sort: ConditionBase | None = None, **kwargs: Any
     ) -> AsyncGenerator[list[Item], None]:
         """Yield what ``query`` does, in lists: the pages of DynamoDB."""
+        _check_items(kwargs)
+        if partition is None and sort is not None:
+            msg = "sort belongs to a partition: give that, too, or both conditions as KeyConditionExpression"
+            raise TypeError(msg)
         schema = await self.schema()
         if partition is not None:
             condition = KeyCondition(schema.names[0]).eq(partition)
@@ -97,3 +108,9 @@ class Listings:
         """Return how many items there are, or that a ``FilterExpression`` lets through; a scan of counts only."""
         answers = self._requests.pages("scan", {"Select": "COUNT"}, kwargs)
         return sum([answer["Count"] async for answer in answers])
+
+
+def _check_items(given: Mapping[str, Any]) -> None:
+    if given.get("Select") == "COUNT":
+        msg = "Select='COUNT' answers with no items: count() counts them"
+        raise TypeError(msg)

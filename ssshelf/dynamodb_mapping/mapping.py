@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssshelf.dynamodb_mapping.listings import Item, Listings
 from ssshelf.dynamodb_mapping.requests import Requests, absent, changes, exists, merged, only, refused
-from ssshelf.dynamodb_mapping.schema import DynamoDBKeySimplified, Schema, address, identity, letters
+from ssshelf.dynamodb_mapping.schema import DynamoDBKeySimplified, Schema, address, hashable, identity, letters
 from ssshelf.dynamodb_mapping.sessions import DynamoDBMappingOptions, client_pool
 from ssshelf.dynamodb_mapping.values import DynamoDBItemType, Image, Values
 from ssshelf.errors import ConflictError, NotFoundError, UnsupportedError
@@ -144,7 +144,7 @@ class AsyncDynamoDBMapping(Listings):
             1 request for each 100 keys, up to 16 at a time, and more for what DynamoDB leaves over.
         """
         schema = await self.schema()
-        wanted = {tuple(key) if isinstance(key, list) else key: schema.image(key) for key in keys}
+        wanted = {hashable(key): schema.image(key) for key in keys}
         images = {identity(image): image for image in wanted.values()}
         rows = await self._table.get_all(list(images.values()), consistent=self._consistent)
         found = {identity(schema.of(row)): row for row in rows}

@@ -10,7 +10,7 @@ from typing import Any
 from ssshelf.dynamodb_mapping.values import DynamoDBItemType, Image, Values
 from ssshelf.keys import Key
 
-__all__ = ["DynamoDBKeyPart", "DynamoDBKeySimplified", "Schema", "address", "identity", "letters"]
+__all__ = ["DynamoDBKeyPart", "DynamoDBKeySimplified", "Schema", "address", "hashable", "identity", "letters"]
 
 DynamoDBKeyPart = str | bytes | bytearray | int | float | Decimal
 DynamoDBKeySimplified = DynamoDBKeyPart | tuple[DynamoDBKeyPart, DynamoDBKeyPart]
@@ -100,6 +100,13 @@ class Schema:
 def identity(key: Mapping[str, Image]) -> tuple[Any, ...]:
     """Return what is equal for equal keys, however their numbers are written."""
     return tuple(_plain(image) for image in key.values())
+
+
+def hashable(key: Any) -> Any:
+    """Return a key that is equal to one in any form, and that a dictionary can have."""
+    if isinstance(key, list | tuple):
+        return tuple(map(hashable, key))
+    return bytes(key) if isinstance(key, bytearray) else key
 
 
 def address(table: str, key: Mapping[str, Image]) -> Key:

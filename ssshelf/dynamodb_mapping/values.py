@@ -90,6 +90,8 @@ class _Serializer(TypeSerializer):  # type: ignore[misc]  # boto3 is not typed
         if not number.is_finite():
             msg = "DynamoDB has no NaN and no infinity"
             raise ValueError(msg)
+        if not number:
+            return "0"  # zeros, too, have exponents that DynamoDB has not
         try:
             return str(_EXACT.create_decimal(number))
         except ArithmeticError:

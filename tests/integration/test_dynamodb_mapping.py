@@ -204,10 +204,18 @@ def test_composite_keys_of_reserved_words(opened: Opened) -> None:
 
 def test_keys_of_bytes(opened: Opened) -> None:
     with opened.table({"id": bytes}) as mapping:
-        mapping[b"a"] = {"data": b"\0\xff"}
+        mapping[bytearray(b"a")] = {"data": b"\0\xff"}
 
         assert list(mapping.items()) == [(b"a", {"id": b"a", "data": b"\0\xff"})]
         assert type(next(iter(mapping))) is bytes
+        assert mapping.get_many([bytearray(b"a"), b"x"]) == {b"a": {"id": b"a", "data": b"\0\xff"}}
+
+
+def test_keys_that_end_with_bytes(opened: Opened) -> None:
+    with opened.table({"id": str, "part": bytes}) as mapping:
+        mapping["a", bytearray(b"p")] = {}
+
+        assert mapping.get_many([["a", bytearray(b"p")]]).keys() == {("a", b"p")}  # type: ignore[list-item]
 
 
 def test_every_page_has_the_same_parameters(mapping: DynamoDBMapping, opened: Opened) -> None:
@@ -220,6 +228,18 @@ def test_every_page_has_the_same_parameters(mapping: DynamoDBMapping, opened: Op
     assert all(item.keys() == {"n"} for item in found)
     assert opened.asked == ["Scan"] * 5
     assert mapping.count(FilterExpression=Attr("n").lt(5), Limit=7) == 5
+
+
+def test_what_would_not_list_items_is_refused(mapping: DynamoDBMapping, opened: Opened) -> None:
+    for listing in (
+        mapping.scan(Select="COUNT"),
+        mapping.query("a", Select="COUNT"),
+    ):
+        with pytest.raises(TypeError, match=r"count\(\) counts them"):
+            next(listing)
+    with pytest.raises(TypeError, match="sort belongs to a partition"):
+        next(mapping.query(None, Key("n").eq(1), KeyConditionExpression=Key("id").eq("a")))
+    assert opened.asked == []
 
 
 def test_pages_are_asked_for_when_they_are_wanted(mapping: DynamoDBMapping, opened: Opened) -> None:
