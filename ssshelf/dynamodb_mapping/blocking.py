@@ -127,9 +127,7 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
         """Create or replace an item; see ``AsyncDynamoDBMapping.set_item``."""
         self._call(self._twin.set_item, keys, item, **kwargs)
 
-    def put_item(self, keys: DynamoDBKeySimplified, item: DynamoDBItemType, **kwargs: Any) -> None:
-        """Do the same as ``set_item``."""
-        self.set_item(keys, item, **kwargs)
+    put_item = set_item
 
     def del_item(self, keys: DynamoDBKeySimplified, check_existing: bool = True, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  the name and place of dynamodb_mapping
         """Delete an item; see ``AsyncDynamoDBMapping.del_item``."""

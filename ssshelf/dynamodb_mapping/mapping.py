@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -161,9 +160,7 @@ class AsyncDynamoDBMapping(Listings):
         key = (await self.schema()).image(keys)
         await self._requests.write("put_item", key, {"Item": self._values.images(item) | key}, kwargs)
 
-    async def put_item(self, keys: DynamoDBKeySimplified, item: DynamoDBItemType, **kwargs: Any) -> None:
-        """Do the same as ``set_item``."""
-        await self.set_item(keys, item, **kwargs)
+    put_item = set_item
 
     async def del_item(self, keys: DynamoDBKeySimplified, check_existing: bool = True, **kwargs: Any) -> None:  # noqa: FBT001, FBT002  the name and place of dynamodb_mapping
         """Delete an item.
@@ -236,14 +233,14 @@ class AsyncDynamoDBMapping(Listings):
         """
         schema = await self.schema()
         key, images = schema.image(keys), self._values.images(item)
-        for pause in self._table.retries.conflict_pauses():
-            await asyncio.sleep(pause)
+
+        async def attempt() -> Item:
             with contextlib.suppress(NotFoundError):
                 return await self.get_item(keys, ConsistentRead=True)
-            with contextlib.suppress(ConflictError):
-                await self._requests.write("put_item", key, {"Item": images | key, **absent(schema.names[0])}, {})
-                return schema.item(images | key)
-        raise ConflictError(address(self.table_name, key), None, None)
+            await self._requests.write("put_item", key, {"Item": images | key, **absent(schema.names[0])}, {})
+            return schema.item(images | key)
+
+        return await self._table.retries.redo(attempt)
 
     async def pop(self, keys: DynamoDBKeySimplified, *default: Any) -> Any:
         """Delete an item and return it, in one request, so that nobody else gets it, too.

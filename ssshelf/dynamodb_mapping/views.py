@@ -14,12 +14,10 @@ __all__ = ["TableItems", "TableValues"]
 class TableValues(ValuesView[dict[str, Any]]):
     """The items of a table, without their keys beside them."""
 
-    def __init__(self, mapping: DynamoDBMapping) -> None:
-        super().__init__(mapping)
-        self._table = mapping
+    _mapping: DynamoDBMapping
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self._table.scan()
+        return self._mapping.scan()
 
     def __contains__(self, value: object) -> bool:
         return any(item == value for item in self)
@@ -28,9 +26,7 @@ class TableValues(ValuesView[dict[str, Any]]):
 class TableItems(ItemsView[Any, dict[str, Any]]):
     """The keys of a table, each with its item."""
 
-    def __init__(self, mapping: DynamoDBMapping) -> None:
-        super().__init__(mapping)
-        self._table = mapping
+    _mapping: DynamoDBMapping
 
     def __iter__(self) -> Iterator[tuple[Any, dict[str, Any]]]:
-        return ((self._table.key_of(item), item) for item in self._table.scan())
+        return ((self._mapping.key_of(item), item) for item in self._mapping.scan())
