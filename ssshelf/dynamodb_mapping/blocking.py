@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ssshelf._background import background
+from ssshelf._entries import pairs_of
 from ssshelf.dynamodb_mapping.items import DynamoDBItem
-from ssshelf.dynamodb_mapping.mapping import AsyncDynamoDBMapping, pairs
+from ssshelf.dynamodb_mapping.mapping import AsyncDynamoDBMapping
 from ssshelf.dynamodb_mapping.schema import DynamoDBKeySimplified
 from ssshelf.dynamodb_mapping.sessions import DynamoDBMappingOptions
 from ssshelf.dynamodb_mapping.values import DynamoDBItemType
@@ -157,7 +158,7 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
 
     def update(self, other: Any = (), /, **kwargs: Any) -> None:
         """Create or replace many items, in any order: a request for each 25; see ``AsyncDynamoDBMapping.update``."""
-        self._call(self._twin.update, list(pairs(other)), **kwargs)
+        self._call(self._twin.update, list(pairs_of(other, kwargs)))  # here, since what is given may block
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """Return an item; if there is none, create it, unless somebody else is faster."""

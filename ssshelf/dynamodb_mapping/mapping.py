@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ssshelf._entries import pairs_of
 from ssshelf.dynamodb_mapping.listings import Item, Listings
 from ssshelf.dynamodb_mapping.requests import Requests, absent, changes, exists, merged, only, refused
 from ssshelf.dynamodb_mapping.schema import DynamoDBKeySimplified, Schema, address, hashable, identity, letters
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
-__all__ = ["AsyncDynamoDBMapping", "pairs"]
+__all__ = ["AsyncDynamoDBMapping"]
 
 
 class AsyncDynamoDBMapping(Listings):
@@ -220,7 +221,7 @@ class AsyncDynamoDBMapping(Listings):
         """
         schema = await self.schema()
         puts: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for keys, item in [*pairs(other), *items.items()]:
+        for keys, item in pairs_of(other, items):
             key = schema.image(keys)
             puts[identity(key)] = {"PutRequest": {"Item": self._values.images(item) | key}}
         await self._table.write_all(list(puts.values()))
@@ -342,12 +343,3 @@ class AsyncDynamoDBMapping(Listings):
         if table is not None and table.pool.is_open:
             text = f"{self!r} was never closed: use `async with`, or await its aclose()"
             warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
-
-
-def pairs(other: Any) -> Iterable[tuple[Any, Any]]:
-    """Return the keys and values of what ``dict.update`` takes."""
-    if isinstance(other, Mapping):
-        return other.items()
-    if hasattr(other, "keys"):
-        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  it need not iterate
-    return other  # type: ignore[no-any-return]
