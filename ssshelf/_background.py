@@ -33,6 +33,7 @@ class Background:
         self._loop: _Loop | None = None
         self._thread_id: int | None = None
         self._open: dict[_Closing, None] = {}
+        self._ending: set[_Call[None]] = set()  # closings that nobody waits for, unless the process ends
         self._tasks: set[asyncio.Task[None]] = set()  # which a loop alone would not keep alive
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -136,17 +137,24 @@ class Background:
         self._open.pop(closing, None)
         if not wait or self._thread_id == threading.get_ident():
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._begin, _Call(closing.unattended))
+                self._close_later(self._loop, closing)
         elif not sys.is_finalizing():
             self.call(closing.aclose)
 
+    def _close_later(self, loop: _Loop, closing: _Closing) -> None:
+        async def end() -> None:
+            await closing.unattended()
+            self._ending.discard(call)
+
+        call = _Call(end)
+        self._ending.add(call)
+        loop.call_soon_threadsafe(self._begin, call)
+
     def _close_all(self) -> None:
         if self._pid == os.getpid() and self._loop is not None:
-            last_first = reversed(list(self._open))  # iterators before what they read
-            calls = [_Call(closing.unattended) for closing in last_first]
-            for call in calls:
-                self._loop.call_soon_threadsafe(self._begin, call)
-            for call in calls:
+            for closing in reversed(list(self._open)):  # iterators before what they read
+                self._close_later(self._loop, closing)
+            for call in list(self._ending):
                 call.ended.wait(_CLOSE_TIMEOUT_S)
 
 

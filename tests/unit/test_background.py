@@ -445,3 +445,23 @@ def test_what_cannot_be_closed_when_nobody_waits_is_told(ending: str) -> None:
     lines = out.splitlines()
     assert lines[0] == "the owner failed to close; what it had still to write may be lost: close it yourself"
     assert lines[-1] == "OSError: the disk is full"
+
+
+def test_what_is_forgotten_right_before_the_end_is_closed_completely() -> None:
+    out = run("""
+        import asyncio
+        from ssshelf._background import background
+
+        async def aclose():
+            for _ in range(10_000):
+                await asyncio.sleep(0)
+            print("closed")
+
+        class Owner: pass
+
+        background().call(asyncio.sleep, 0)
+        owner = Owner()
+        background().adopt(owner, aclose)
+        del owner
+    """)
+    assert out == "closed\n"
