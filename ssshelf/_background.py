@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import functools
 import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any, Generic, ParamSpec, TypeVar
 
 __all__ = ["Background", "background"]
@@ -30,9 +30,10 @@ class Background:
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: _Loop | None = None
         self._thread_id: int | None = None
-        self._open: dict[int, Callable[[], Awaitable[None]]] = {}
+        self._open: dict[_Closing, None] = {}
+        self._ending: set[_Call[None]] = set()  # closings that nobody waits for, unless the process ends
         self._tasks: set[asyncio.Task[None]] = set()  # which a loop alone would not keep alive
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -54,25 +55,18 @@ class Background:
             raise
         return call.outcome()
 
-    def each(self, source: AsyncIterator[T]) -> Generator[T, None, None]:
-        """Yield what ``source`` yields; it goes on when the next is asked for, and is closed when this is."""
-        aclose = getattr(source, "aclose", _nothing)  # that of an async generator
-        self._open[id(aclose)] = aclose
-        try:
-            while True:
-                try:
-                    value = self.call(source.__anext__)
-                except StopAsyncIteration:
-                    return
-                yield value
-        finally:
-            self._finish(aclose)
+    def each(self, source: AsyncIterator[T], owner: object = None) -> _Each[T]:
+        """Yield what ``source`` yields; it goes on when the next is asked for, and is closed when this is.
 
-    def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
+        Args:
+            source: What to read.
+            owner: What ``source`` reads from; kept alive until the end of this.
+        """
+        return _Each(self, source, owner)
+
+    def pages(self, source: AsyncIterator[Iterable[T]], owner: object = None) -> Iterator[T]:
         """Yield what is on the pages that ``source`` yields; each is read when it is asked for."""
-        with contextlib.closing(self.each(source)) as pages:
-            for page in pages:
-                yield from page
+        return _Rows(self.each(source, owner))
 
     def adopt(self, owner: object, aclose: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Have something closed with its owner: when that is forgotten, or when the process ends.
@@ -84,15 +78,20 @@ class Background:
         Returns:
             What closes at once; to be called again does nothing.
         """
-        self._open[id(aclose)] = aclose
-        forgotten = weakref.finalize(owner, self._close_later, aclose)
+        closing = self._remember(aclose, owner)
+        forgotten = weakref.finalize(owner, self._close, closing)
         forgotten.atexit = False  # then all are closed together
 
         def close() -> None:
             if forgotten.detach():
-                self._finish(aclose)
+                self._close(closing, wait=True)
 
         return close
+
+    def leave(self) -> None:
+        """Leave all that is open to the process that this one was forked from."""
+        if self._loop is not None:
+            self._loop.is_left = True
 
     def _ready(self) -> asyncio.AbstractEventLoop:
         """Return the event loop, for callers that may wait for it."""
@@ -110,7 +109,7 @@ class Background:
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                loop = asyncio.new_event_loop()
+                loop = _Loop()
                 loop.set_default_executor(_Threads(thread_name_prefix="ssshelf"))
                 thread = threading.Thread(target=loop.run_forever, name="ssshelf", daemon=True)
                 thread.start()
@@ -123,28 +122,128 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _finish(self, aclose: Callable[[], Awaitable[None]]) -> None:
-        """Close something, unless it belongs to another process, or it is too late."""
-        self._open.pop(id(aclose), None)
-        if self._thread_id == threading.get_ident():  # where garbage may be collected, too
-            self._close_later(aclose)
-        elif self._pid == os.getpid() and not sys.is_finalizing():
-            self.call(aclose)
+    def _remember(self, aclose: Callable[[], Awaitable[None]], owner: object) -> _Closing:
+        closing = _Closing(aclose, repr(getattr(aclose, "__self__", owner)))
+        self._open[closing] = None
+        return closing
 
-    def _close_later(self, aclose: Callable[[], Awaitable[None]]) -> None:
-        """Close what nobody can close any more; whom the collector of garbage interrupted does not wait for it."""
-        self._open.pop(id(aclose), None)
-        if self._loop is not None and self._pid == os.getpid():
-            self._loop.call_soon_threadsafe(self._begin, _Call(aclose))
+    def _close(self, closing: _Closing, *, wait: bool = False) -> None:
+        """Close something, unless it belongs to another process, or it is too late.
+
+        A finalizer does not wait: it may run on any thread, also on one that the event loop waits for.
+        """
+        if self._pid != os.getpid():
+            return  # and it stays in `_open`, so that nothing of it is ever finalized here
+        self._open.pop(closing, None)
+        if not wait or self._thread_id == threading.get_ident():
+            if self._loop is not None:
+                self._close_later(self._loop, closing)
+        elif not sys.is_finalizing():
+            self.call(closing.aclose)
+
+    def _close_later(self, loop: _Loop, closing: _Closing) -> None:
+        async def end() -> None:
+            await closing.unattended()
+            self._ending.discard(call)
+
+        call = _Call(end)
+        self._ending.add(call)
+        loop.call_soon_threadsafe(self._begin, call)
 
     def _close_all(self) -> None:
         if self._pid == os.getpid() and self._loop is not None:
-            last_first = reversed(list(self._open.values()))  # iterators before what they read
-            closings = [_Call(aclose) for aclose in last_first]
-            for closing in closings:
-                self._loop.call_soon_threadsafe(self._begin, closing)
-            for closing in closings:
-                closing.ended.wait(_CLOSE_TIMEOUT_S)  # nobody is left to be told how it ended
+            for closing in reversed(list(self._open)):  # iterators before what they read
+                self._close_later(self._loop, closing)
+            for call in list(self._ending):
+                call.ended.wait(_CLOSE_TIMEOUT_S)
+
+
+class _Closing:
+    """How to close something that is open, and what to call it when that fails."""
+
+    def __init__(self, aclose: Callable[[], Awaitable[None]], name: str) -> None:
+        self.aclose = aclose
+        self._name = name
+
+    async def unattended(self) -> None:
+        """Close it where nobody waits for the error: tell what it was."""
+        try:
+            await self.aclose()
+        except Exception as error:  # noqa: BLE001  there is no caller to raise it to
+            message = f"{self._name} failed to close; what it had still to write may be lost: close it yourself"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+
+class _Each(Iterator[T]):
+    """What an async iterator yields; ``close`` waits for its end, the finalizer does not."""
+
+    _closing: _Closing | None = None
+
+    def __init__(self, background: Background, source: AsyncIterator[T], owner: object) -> None:
+        self._background = background
+        self._source = source
+        self._owner = owner
+        self._closing = background._remember(getattr(source, "aclose", _nothing), source)
+
+    def __next__(self) -> T:
+        if self._closing is None:
+            raise StopIteration
+        try:
+            return self._background.call(self._source.__anext__)
+        except StopAsyncIteration:
+            self.close()
+            raise StopIteration from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            self._background._close(closing, wait=True)
+            self._owner = None
+
+    def __del__(self) -> None:
+        if self._closing is not None:
+            self._background._close(self._closing)
+
+
+class _Rows(Iterator[T]):
+    """What is on pages, one by one."""
+
+    def __init__(self, pages: _Each[Iterable[T]]) -> None:
+        self._pages = pages
+        self._rows = chain.from_iterable(pages)
+
+    def __next__(self) -> T:
+        return next(self._rows)
+
+    def close(self) -> None:
+        self._rows = chain()
+        self._pages.close()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that a forked process can leave to its parent.
+
+    The child has a copy of it and of its connections, but what the kernel keeps about them is one for both. So when
+    the child drops its copies, nothing may be closed: that would stop the parent's loop from hearing of its own.
+
+    Attributes:
+        is_left: Whether this is such a copy.
+    """
+
+    is_left = False
+
+    def is_closed(self) -> bool:
+        return self.is_left or super().is_closed()
+
+    def is_running(self) -> bool:
+        return not self.is_left and super().is_running()
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self.is_left:
+            super().call_exception_handler(context)
 
 
 async def _nothing() -> None: ...
@@ -205,10 +304,13 @@ class _Threads(ThreadPoolExecutor):
 
 
 _current = Background()
+_left: list[Background] = []  # by parents: kept for ever, since what is in them is not to be finalized here
 
 
 def _after_fork() -> None:
     global _current  # noqa: PLW0603  a process has one
+    _current.leave()
+    _left.append(_current)
     _current = Background()
 
 

@@ -39,12 +39,12 @@ class Calls:
         return self._open().call(function, *args, **kwargs)
 
     def each(self, source: AsyncIterator[T]) -> Iterator[T]:
-        """Yield what ``source`` yields."""
-        return self._open().each(source)
+        """Yield what ``source`` yields; what belongs to the manager stays open meanwhile, even if that is forgotten."""
+        return self._open().each(source, self)
 
     def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
-        """Yield what is on the pages that ``source`` yields."""
-        return self._open().pages(source)
+        """Yield what is on the pages that ``source`` yields, likewise."""
+        return self._open().pages(source, self)
 
     def in_batches(self, function: Callable[[list[A]], Awaitable[T]], values: Iterable[A]) -> Iterator[T]:
         """Yield what ``function`` returns for some of the values at a time; the caller's thread iterates over them.

@@ -77,8 +77,8 @@ def _names(cls: type) -> dict[str, Any]:
 def _methods(cls: type, base: type) -> dict[str, Any]:
     """Return what calls the methods that ``cls`` has beyond ``base``, or instead of it."""
     return {
-        name: _method(name, function)
-        for name, function in inspect.getmembers_static(cls, inspect.isfunction)
+        name: _method(name, function) if inspect.isfunction(function) else _class_method(cls, name, function.__func__)
+        for name, function in inspect.getmembers_static(cls, _is_method)
         if not name.startswith("_") and function is not inspect.getattr_static(base, name, None)
     }
 
@@ -90,6 +90,19 @@ def _method(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return _answer(self._calls.call(_finished, called, args, kwargs), self._calls)
 
     return method
+
+
+def _is_method(value: object) -> bool:
+    return inspect.isfunction(value) or isinstance(value, classmethod | staticmethod)
+
+
+def _class_method(cls: type, name: str, function: Callable[..., Any]) -> Any:
+    @functools.wraps(function)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        calls = Calls()
+        return _answer(calls.call(_finished, getattr(cls, name), args, kwargs), calls)
+
+    return staticmethod(method)
 
 
 async def _finished(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -64,7 +64,8 @@ def mapped(store: str, meaning: Callable[[str, int, dict[str, Any]], Exception])
         msg = f"{store}: no region is set: give region_name, or ?region= in the URL, or set AWS_DEFAULT_REGION"
         raise ValueError(msg) from error
     except ParamValidationError as error:
-        msg = f"{store}: {str(error.kwargs.get('report', error)).splitlines()[0]}"
+        parameter, _, _ = str(error.kwargs.get("report", error)).partition(", value: ")  # that may be a secret
+        msg = f"{store}: {parameter.splitlines()[0]}"
         raise ValueError(msg) from error
     except _BROKEN as error:
         reason = f"{store}: {type(error).__name__}: {str(error) or 'the whole answer did not come in time'}"

@@ -52,13 +52,13 @@ class Worker(Generic[Job]):
         Raises:
             ValueError: The worker was stopped, or belongs to the process this one was forked from.
         """
+        if self._pid != os.getpid():  # before the lock, which another thread may have held then
+            msg = "this storage was opened before a fork: open it again in each process"
+            raise ValueError(msg)
         future = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._stopped:
                 msg = "the storage is closed"
-                raise ValueError(msg)
-            if self._pid != os.getpid():
-                msg = "this storage was opened before a fork: open it again in each process"
                 raise ValueError(msg)
             if self._thread is None:
                 # The target holds the queue and not `self`.
@@ -74,7 +74,9 @@ class Worker(Generic[Job]):
         return self._thread is not None and not self._stopped and self._pid == os.getpid()
 
     def stop(self) -> None:
-        """Let the thread finish what is queued and end; does not wait for that."""
+        """Let the thread finish what is queued and end; does not wait for that. In a fork there is none."""
+        if self._pid != os.getpid():
+            return
         with self._lock:
             if not self._stopped:
                 self._stopped = True

@@ -374,3 +374,94 @@ def test_a_failure_keeps_nothing_alive() -> None:
         assert failures[0]() is None
     finally:
         gc.enable()
+
+
+def test_an_iterator_in_garbage_does_not_wait_on_a_thread_that_its_end_needs() -> None:
+    out = run("""
+        import asyncio, faulthandler, gc, threading
+        from concurrent.futures import ThreadPoolExecutor
+        from ssshelf._background import background
+
+        worker = ThreadPoolExecutor(1)
+        closed = threading.Event()
+
+        async def numbers():
+            try:
+                yield [1, 2]
+            finally:
+                await asyncio.get_running_loop().run_in_executor(worker, closed.set)
+
+        async def collect():
+            await asyncio.get_running_loop().run_in_executor(worker, gc.collect)
+
+        class Node: pass
+
+        faulthandler.dump_traceback_later(20, exit=True)
+        gc.disable()
+        node = Node()
+        node.itself, node.rows = node, background().pages(numbers())
+        print(next(node.rows))
+        del node
+        background().call(collect)
+        print(closed.wait())
+    """)
+    assert out == "1\nTrue\n"
+
+
+def test_an_iterator_keeps_what_it_reads_from() -> None:
+    closed: list[bool] = []
+    owner = Owner()
+    kept = weakref.ref(owner)
+    rows = background().pages(numbers(closed), owner)
+    del owner
+
+    assert next(rows) == 1
+    assert kept() is not None
+    assert list(rows) == [2, 3]
+    assert kept() is None
+
+
+@pytest.mark.parametrize("ending", ["", "del owner; gc.collect(); background().call(begin)"], ids=["left", "forgotten"])
+def test_what_cannot_be_closed_when_nobody_waits_is_told(ending: str) -> None:
+    out = run(f"""
+        import gc, logging, sys
+        from ssshelf._background import background
+
+        logging.basicConfig(stream=sys.stdout, format="%(message)s")
+
+        class Owner:
+            def __repr__(self):
+                return "the owner"
+
+        async def aclose():
+            raise OSError("the disk is full")
+
+        async def begin(): pass
+        background().call(begin)
+        owner = Owner()
+        close = background().adopt(owner, aclose)
+        {ending}
+    """)
+    lines = out.splitlines()
+    assert lines[0] == "the owner failed to close; what it had still to write may be lost: close it yourself"
+    assert lines[-1] == "OSError: the disk is full"
+
+
+def test_what_is_forgotten_right_before_the_end_is_closed_completely() -> None:
+    out = run("""
+        import asyncio
+        from ssshelf._background import background
+
+        async def aclose():
+            for _ in range(10_000):
+                await asyncio.sleep(0)
+            print("closed")
+
+        class Owner: pass
+
+        background().call(asyncio.sleep, 0)
+        owner = Owner()
+        background().adopt(owner, aclose)
+        del owner
+    """)
+    assert out == "closed\n"

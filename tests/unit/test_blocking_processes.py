@@ -122,3 +122,13 @@ def test_importing_the_blocking_classes_is_light() -> None:
         print(sorted({"aiobotocore", "msgspec", "rich"} & sys.modules.keys()), threading.active_count())
     """)
     assert out == "[] 1\n"
+
+
+def test_an_iterator_keeps_open_the_manager_that_nobody_else_holds(url: str) -> None:
+    out = script(f"""
+        with Bookmarks("{url}") as shelf:
+            shelf.add_items({{"slug": f"b{{n}}"}} for n in range(700))
+            del shelf
+        print(len(list(Bookmarks("{url}").every.prefix())), len(list(Bookmarks("{url}").findings())))
+    """)
+    assert out == "700 0\n"

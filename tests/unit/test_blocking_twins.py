@@ -161,3 +161,24 @@ def test_a_twin_whose_method_would_hide_close_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"Closed\.close: a blocking manager has a method of this name"):
         twin(Closed)
+
+
+def test_class_methods_and_static_methods_block_too() -> None:
+    class Made(ssshelf.CManager[Bookmark]):
+        item_manager = DictItems(pk="slug")
+
+        @classmethod
+        async def label(cls, prefix: str) -> str:
+            await asyncio.sleep(0)
+            return prefix + cls.__name__
+
+        @staticmethod
+        async def numbers() -> AsyncGenerator[int, None]:
+            yield 1
+            yield 2
+
+    blocking: Any = twin(Made)
+    with blocking("memory://") as made:
+        assert made.label("a") == "aMade"
+        assert list(made.numbers()) == [1, 2]
+    assert blocking.label("b") == "bMade"

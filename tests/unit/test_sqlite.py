@@ -774,3 +774,32 @@ def test_a_storage_that_came_through_a_fork_says_so(path: Path) -> None:
     says = "this storage was opened before a fork: open it again in each process"
     assert result.stdout.splitlines() == [says] * 3
     assert asyncio.run(read(path)) == b"3"
+
+
+FORKS_WHILE_LOCKED = """
+import asyncio, os, signal, sys
+from ssshelf import Key, SQLiteStorage
+
+storage = SQLiteStorage(sys.argv[1])
+asyncio.run(storage.put(Key("a"), b"1"))
+with storage._writer._lock:  # as another thread may at any time
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            asyncio.run(storage.put(Key("a"), b"2"))
+        except ValueError as error:
+            print(error, flush=True)
+        asyncio.run(storage.aclose())
+        os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+asyncio.run(storage.aclose())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_fork_while_another_thread_writes_does_not_hang(path: Path) -> None:
+    forks = [sys.executable, "-c", FORKS_WHILE_LOCKED, str(path)]
+    result = subprocess.run(forks, capture_output=True, text=True, check=True)
+
+    assert result.stdout == "this storage was opened before a fork: open it again in each process\n"
