@@ -13,9 +13,12 @@ from ssshelf.keys import Key
 from ssshelf.serializers import Serializer
 from ssshelf.storages.base import Entry, Storage
 
-__all__ = ["BULK", "Entries", "pairs_of"]
+__all__ = ["ABSENT", "BULK", "Entries", "pairs_of"]
 
 V = TypeVar("V")
+ABSENT: Final[Any] = object()
+"""Says that there is no value, or that none was given: ``None`` is a value."""
+
 BULK: Final = 1000
 """How many pairs of an update are serialized before the first of them is written."""
 

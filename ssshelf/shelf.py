@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ssshelf._concurrency import chunks, each_bounded, map_bounded
-from ssshelf._entries import BULK, Entries, pairs_of
+from ssshelf._entries import ABSENT, BULK, Entries, pairs_of
 from ssshelf._ranges import Names, Range, ShelfKey
 from ssshelf._register import Register
 from ssshelf.errors import ConflictError, NotFoundError, UnsupportedError
@@ -28,8 +28,6 @@ __all__ = ["Shelf", "ShelfKey"]
 
 D = TypeVar("D")
 V = TypeVar("V")
-
-_REQUIRED: Final[Any] = object()
 
 
 class Shelf(Generic[V]):
@@ -246,7 +244,7 @@ class Shelf(Generic[V]):
     async def pop(self, key: ShelfKey) -> V: ...
     @overload
     async def pop(self, key: ShelfKey, default: D) -> V | D: ...
-    async def pop(self, key: ShelfKey, default: Any = _REQUIRED) -> Any:
+    async def pop(self, key: ShelfKey, default: Any = ABSENT) -> Any:
         """Remove ``key`` and return its value. Of several callers one gets it, if the store refuses the others.
 
         Memory, SQLite and DynamoDB do. Some buckets ignore the condition of a deletion, or only, as Ceph does, where
@@ -270,7 +268,7 @@ class Shelf(Generic[V]):
         async def attempt() -> Any:
             if (entry := await self._register(at).read()) is not None:
                 return await self._take(at, entry)
-            if default is _REQUIRED:
+            if default is ABSENT:
                 raise NotFoundError(at)
             return default
 
