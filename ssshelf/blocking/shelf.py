@@ -194,7 +194,10 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         self._change(clear)
 
     def get_many(self, keys: Iterable[ShelfKey]) -> dict[ShelfKey, V]:
-        """Return the values of those of ``keys`` that have one, read many at a time."""
+        """Return the values of those of ``keys`` that have one, read many at a time.
+
+        Two keys that are one in a dict, as ``1`` and ``True``, are a ``ValueError``.
+        """
         reading = self._kept.reading()
         found = self._call(self._shelf.get_many, list(keys)).items()
         current = ((key, self._current(self._names.key(key), value, reading)) for key, value in found)
