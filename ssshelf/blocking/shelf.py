@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from _typeshed import SupportsKeysAndGetItem
+
 __all__ = ["Shelf"]
 
 P = ParamSpec("P")
@@ -179,7 +181,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
 
         return self._change(setdefault)
 
-    def update(self, other: Any = (), /, **more: V) -> None:
+    def update(self, other: SupportsKeysAndGetItem[Any, V] | Iterable[tuple[Any, V]] = (), /, **more: V) -> None:
         """Store many values, many at a time. As ``update`` of ``ssshelf.Shelf``."""
         for chunk in chunks(pairs_of(other, more), BULK):  # here, since what is given may block
             self._call(self._kept.store, chunk, partial(self._shelf.update, chunk))
