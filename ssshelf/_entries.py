@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,9 +13,12 @@ from ssshelf.keys import Key
 from ssshelf.serializers import Serializer
 from ssshelf.storages.base import Entry, Storage
 
-__all__ = ["BULK", "Entries", "pairs_of"]
+__all__ = ["ABSENT", "BULK", "Entries", "pairs_of"]
 
 V = TypeVar("V")
+ABSENT: Final[Any] = object()
+"""Says that there is no value, or that none was given: ``None`` is a value."""
+
 BULK: Final = 1000
 """How many pairs of an update are serialized before the first of them is written."""
 
@@ -71,16 +74,45 @@ class Entries(Generic[V]):
         except NotFoundError:
             return None
 
+    async def find_many(self, keys: Iterable[ShelfKey]) -> dict[ShelfKey, V]:
+        """Return the values of those of ``keys`` that have one.
+
+        Raises:
+            ValueError: Two keys are one in a dict.
+        """
+        wanted: dict[ShelfKey, Key] = {}
+        for key in keys:
+            at = self.names.key(key)
+            if (other := wanted.setdefault(key, at)) != at:
+                msg = (
+                    f"{self.names.parts(other)!r:.200} and {key!r:.200} are two keys here, but one in a dict: ask apart"
+                )
+                raise ValueError(msg)
+        found = await map_bounded(self.find, list(wanted.values()), self.concurrency)
+        return {key: pair[1] for key, pair in zip(wanted, found, strict=True) if pair is not None}
+
     def item_pages(self, within: Range) -> AsyncGenerator[list[tuple[Key, V]], None]:
         """Yield the keys of a range and their values, in order; the next page is read while one is used."""
 
         async def pages() -> AsyncGenerator[list[tuple[Key, V]], None]:
             async for keys in within.pages(self.storage):
                 for chunk in chunks(keys, _ROUNDS_IN_A_PAGE * self.concurrency):
-                    found = await map_bounded(self.find, chunk, self.concurrency)
-                    yield [pair for pair in found if pair is not None]
+                    page: list[tuple[Key, V]] = []
+                    for found in await map_bounded(self._look, chunk, self.concurrency):
+                        if isinstance(found, CorruptionError):
+                            yield page
+                            raise found
+                        page += [found] if found else []
+                    yield page
 
         return read_ahead(pages())
+
+    async def _look(self, at: Key) -> tuple[Key, V] | CorruptionError | None:
+        """Return what ``find`` does, and what it raises if a value cannot be read: those before it can."""
+        try:
+            return await self.find(at)
+        except CorruptionError as error:
+            return error
 
     async def count(self, within: Range) -> int:
         """Return how many keys a range has."""

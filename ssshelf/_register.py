@@ -1,8 +1,8 @@
 """One entry, replaced or removed only as it was read; what became of a request is found out, not guessed.
 
 While its outcome is unknown a conditional request is repeated as it is: an attempt that arrives once another one was
-applied is refused, however late. When one is refused then, or none is answered, the entry itself tells: it is as it was
-to be, or nobody can say any more.
+applied is refused, however late. When one is refused then, or none is answered, an entry that has something of its
+writer's own tells: it is as it was to be, or nobody can say any more.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ _NO_ETAG = ""
 class Register:
     """One entry of a storage.
 
-    After an attempt without an answer, what another writer did cannot be told from the same done by this one: both are
-    told that it is done. Who counts, or locks, writes something of its own into each entry.
+    After an attempt without an answer, what another writer did cannot be told from the same done by this one, unless
+    each writer puts something of its own into the entry.
 
     Attributes:
         storage: Where it is.
         key: Under which key.
         policy: How often and how long a request is tried.
+        is_stamped: Whether equal bytes, or none, are those of this writer. Otherwise nothing can be found out after an
+            attempt without an answer, unless a later one is applied.
     """
 
     storage: Storage
     key: Key
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    is_stamped: bool = True
 
     async def read(self) -> Entry | None:
         """Return the entry; ``None`` when there is none.
@@ -58,7 +61,7 @@ class Register:
             UnsupportedError: The store ignores conditions.
 
         Cost:
-            1 put; after an attempt without an answer 1 more, and 1 get.
+            1 put; after an attempt without an answer 1 more, and 1 get if entries are stamped.
         """
         condition = IfAbsent() if expect is None else IfMatch(expect)
         return await self._apply(lambda: self.storage.put(self.key, data, condition=condition), data)
@@ -73,7 +76,7 @@ class Register:
             UnsupportedError: The store ignores conditions of deletions, as ``conditional_delete`` tells.
 
         Cost:
-            1 deletion; after an attempt without an answer 1 more, and 1 get.
+            1 deletion; after an attempt without an answer 1 more, and 1 get if entries are stamped.
         """
 
         async def delete() -> str:
@@ -95,6 +98,8 @@ class Register:
     async def _look_for(self, wanted: bytes | None, failure: Exception) -> str:
         """Return the etag of what is there after ``failure``, if it is what was wanted."""
         unknown = CommitUnknownError(self.key, content_etag(wanted) if wanted is not None else "")
+        if not self.is_stamped:
+            raise unknown from failure
         try:
             entry = await self.policy.repeat(self.read)
         except (ShelfError, ValueError):  # ValueError: the storage was closed meanwhile

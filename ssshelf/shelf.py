@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from ssshelf._concurrency import chunks, each_bounded, map_bounded
-from ssshelf._entries import BULK, Entries, pairs_of
+from ssshelf._concurrency import chunks, each_bounded
+from ssshelf._entries import ABSENT, BULK, Entries, pairs_of
 from ssshelf._ranges import Names, Range, ShelfKey
 from ssshelf._register import Register
-from ssshelf.errors import ConflictError, NotFoundError, UnsupportedError
+from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.serializers import Serializer, as_serializer
@@ -28,8 +28,6 @@ __all__ = ["Shelf", "ShelfKey"]
 
 D = TypeVar("D")
 V = TypeVar("V")
-
-_REQUIRED: Final[Any] = object()
 
 
 class Shelf(Generic[V]):
@@ -118,12 +116,12 @@ class Shelf(Generic[V]):
     async def get_many(self, keys: Iterable[ShelfKey]) -> dict[ShelfKey, V]:
         """Return the values of those of ``keys`` that have one, in the order of ``keys``; otherwise like ``get``.
 
+        Two keys that are one in a dict, as ``1`` and ``True``, are a ``ValueError``.
+
         Cost:
             1 get for each, as many at a time as ``concurrency``.
         """
-        wanted = {key: self._names.key(key) for key in keys}
-        found = await map_bounded(self._entries.find, list(wanted.values()), self._entries.concurrency)
-        return {key: pair[1] for key, pair in zip(wanted, found, strict=True) if pair is not None}
+        return await self._entries.find_many(keys)
 
     async def has(self, key: ShelfKey) -> bool:
         """Return whether ``key`` has a value, without reading it.
@@ -149,8 +147,9 @@ class Shelf(Generic[V]):
     async def replace(self, key: ShelfKey, value: V, *, expect: str | None) -> str:
         """Store the value of ``key`` if nobody was faster, and return its etag.
 
-        Equal values have equal etags: to come back to an earlier value is not noticed. Where that matters, put a
-        number that grows into the value.
+        Equal values have equal etags: to come back to an earlier value is not noticed, nor that one was removed and
+        stored anew, even by a request that arrives late, for ``late_s`` of the storage's ``capabilities`` after an
+        attempt without an answer. Where that matters, put a number that grows into the value.
 
         Args:
             key: The key.
@@ -159,7 +158,7 @@ class Shelf(Generic[V]):
 
         Raises:
             ConflictError: Another value is there, or none; nothing was written.
-            CommitUnknownError: The store never said what became of it.
+            CommitUnknownError: An answer was lost: this, or somebody else, may have written, or may yet.
             UnsupportedError: The store ignores conditions.
             TypeError, ValueError: As for ``set``.
 
@@ -186,7 +185,12 @@ class Shelf(Generic[V]):
             await register.write(self._entries.dump(key, default), expect=None)
             return default
 
-        return await self._retries.redo(attempt)
+        try:
+            return await self._retries.redo(attempt)
+        except CommitUnknownError:  # what is there is the answer, whoever stored it
+            if (entry := await register.read()) is None:
+                raise
+            return self._entries.load(at, entry)
 
     async def update(self, other: Mapping[Any, V] | Iterable[tuple[Any, V]] = (), /, **more: V) -> None:
         """Store many values, whatever is there, many at a time; of several for one key the last one stays.
@@ -205,11 +209,10 @@ class Shelf(Generic[V]):
         Cost:
             1 put for each, as many at a time as ``concurrency``.
         """
-        capabilities = self.storage.capabilities
         for chunk in chunks(pairs_of(other, more), BULK):
             entries = {self._names.key(key): self._entries.dump(key, value) for key, value in chunk}
             for entry in entries.items():
-                capabilities.check_entry(*entry)
+                self.storage.capabilities.check_entry(*entry)
             bound = min(len(entries), self._entries.concurrency)
             await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), bound)
 
@@ -246,12 +249,12 @@ class Shelf(Generic[V]):
     async def pop(self, key: ShelfKey) -> V: ...
     @overload
     async def pop(self, key: ShelfKey, default: D) -> V | D: ...
-    async def pop(self, key: ShelfKey, default: Any = _REQUIRED) -> Any:
+    async def pop(self, key: ShelfKey, default: Any = ABSENT) -> Any:
         """Remove ``key`` and return its value. Of several callers one gets it, if the store refuses the others.
 
         Memory, SQLite and DynamoDB do. Some buckets ignore the condition of a deletion, or only, as Ceph does, where
         the entry is gone already: there, several who pop at the very same time may get the same value. To give
-        something out once on any store, mark it as taken with ``replace``.
+        something out once on any store, mark it as taken with ``replace``. Late requests are those of ``replace``, too.
 
         Args:
             key: The key.
@@ -260,7 +263,7 @@ class Shelf(Generic[V]):
         Raises:
             NotFoundError: There is none, and no ``default``.
             CorruptionError: The value cannot be read; it was not removed.
-            CommitUnknownError: The store never said what became of it.
+            CommitUnknownError: An answer was lost: this, or somebody else, may have removed it, or may yet.
 
         Cost:
             1 get and 1 delete.
@@ -270,7 +273,7 @@ class Shelf(Generic[V]):
         async def attempt() -> Any:
             if (entry := await self._register(at).read()) is not None:
                 return await self._take(at, entry)
-            if default is _REQUIRED:
+            if default is ABSENT:
                 raise NotFoundError(at)
             return default
 
@@ -382,7 +385,7 @@ class Shelf(Generic[V]):
         return self._names.range(None, None, None)
 
     def _register(self, at: Key) -> Register:
-        return Register(self.storage, at, self._retries)
+        return Register(self.storage, at, self._retries, is_stamped=False)
 
     async def _take(self, at: Key, entry: Entry) -> V:
         """Remove an entry that was read, and return its value, which is looked at before."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias, TypeVar, overload
-from urllib.parse import quote
 
 from ssshelf._background import background
 from ssshelf.blocking.shelf import Shelf
@@ -97,5 +96,10 @@ def _opened(storage: Where, *, create: bool) -> tuple[Storage, Callable[[], Awai
     if not isinstance(storage, str | os.PathLike):
         return storage, None
     text = os.fspath(storage)
-    opened = open_storage(text if "://" in text else f"sqlite:///{quote(text)}", create=create)
+    if "://" in text:
+        opened = open_storage(text, create=create)
+    else:
+        from ssshelf.storages.sqlite import SQLiteStorage  # noqa: PLC0415  importing ssshelf stays light
+
+        opened = SQLiteStorage(text, create=create)
     return opened, opened.aclose

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from ssshelf._background import background
 from ssshelf._concurrency import chunks
-from ssshelf._entries import BULK, pairs_of
+from ssshelf._entries import ABSENT, BULK, pairs_of
 from ssshelf._ranges import Range, ShelfKey
-from ssshelf.blocking._kept import ABSENT, Kept
+from ssshelf.blocking._kept import Kept, Reading
 from ssshelf.blocking._views import Items, Keys, Values
 from ssshelf.errors import NotFoundError
+from ssshelf.keys import Key
 from ssshelf.shelf import Shelf as AsyncShelf
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from _typeshed import SupportsKeysAndGetItem
+
 __all__ = ["Shelf"]
 
 P = ParamSpec("P")
+D = TypeVar("D")
 T = TypeVar("T")
 V = TypeVar("V")
-_REQUIRED: Final[Any] = object()
 
 
 class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
@@ -56,14 +60,15 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
 
     def __getitem__(self, key: ShelfKey) -> V:
         at = self._names.key(key)
-        if (kept := self._kept.find(at)) is not ABSENT:
-            return kept
-        value, _ = self._call(self._shelf.get_entry, key)
-        return self._kept.keep(at, value)
+        value = self._kept.find(at)
+        while value is ABSENT:
+            reading = self._kept.reading()
+            found, _ = self._call(self._shelf.get_entry, key)
+            value = self._kept.keep(at, found, reading)
+        return value
 
     def __setitem__(self, key: ShelfKey, value: V) -> None:
-        self._call(self._shelf.set, key, value)
-        self._kept.put(self._names.key(key), value)
+        self._call(self._kept.store, [(key, value)], partial(self._shelf.set, key, value))
 
     def __delitem__(self, key: ShelfKey) -> None:
         """Remove a key; of several who do so at the same time more than one may succeed.
@@ -72,10 +77,15 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
             1 scan of a single row and 1 delete.
         """
         at = self._names.key(key)
-        if key not in self:
+
+        async def delete() -> bool:
+            if is_there := await self._shelf.has(key):
+                await self._shelf.delete(key)
+            self._kept.drop([at])
+            return is_there
+
+        if not self._change(delete):
             raise NotFoundError(at)
-        self._call(self._shelf.delete, key)
-        self._kept.take(at, ABSENT)
 
     def __contains__(self, key: object) -> bool:
         return self._call(self._shelf.has, key)  # type: ignore[arg-type]  # what is no key is refused there
@@ -119,44 +129,86 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         """Return a view of the values; as ``items``."""
         return Values(self, self._names.range(prefix, start, stop))
 
-    def pop(self, key: ShelfKey, default: Any = _REQUIRED) -> Any:
+    @overload
+    def pop(self, key: ShelfKey) -> V: ...
+    @overload
+    def pop(self, key: ShelfKey, default: D) -> V | D: ...
+    def pop(self, key: ShelfKey, default: Any = ABSENT) -> Any:
         """Remove a key and return its value; who gets it if several do so, ``pop`` of ``ssshelf.Shelf`` tells."""
-        given = () if default is _REQUIRED else (ABSENT,)
-        value = self._call(self._shelf.pop, key, *given)
-        return default if value is ABSENT else self._kept.take(self._names.key(key), value)
+        at = self._names.key(key)
+
+        async def pop() -> Any:
+            try:
+                value = self._kept.find(at, await self._shelf.pop(key))
+            except NotFoundError:
+                value = default
+            self._kept.drop([at])
+            return value
+
+        if (value := self._change(pop)) is ABSENT:
+            raise NotFoundError(at)
+        return value
 
     def popitem(self) -> tuple[ShelfKey, V]:
         """Remove the first key and return it with its value. As ``popitem`` of ``ssshelf.Shelf``."""
-        key, value = self._call(self._shelf.popitem)
-        return key, self._kept.take(self._names.key(key), value)
 
+        async def popitem() -> tuple[ShelfKey, V]:
+            key, value = await self._shelf.popitem()
+            at = self._names.key(key)
+            kept = self._kept.find(at, value)
+            self._kept.drop([at])
+            return key, kept
+
+        return self._change(popitem)
+
+    @overload
+    def setdefault(self: Shelf[V | None], key: ShelfKey, default: None = None) -> V | None: ...
+    @overload
+    def setdefault(self, key: ShelfKey, default: V) -> V: ...
     def setdefault(self, key: ShelfKey, default: Any = None) -> Any:
-        """Return the value of a key, after storing ``default`` if there is none; of several callers one stores."""
-        return self._kept.keep(self._names.key(key), self._call(self._shelf.setdefault, key, default))
+        """Return the value of a key, after storing ``default`` if there is none; of several callers one stores.
 
-    def update(self, other: Any = (), /, **more: V) -> None:
+        Cost:
+            As ``setdefault`` of ``ssshelf.Shelf``; with ``writeback`` 1 get more where there is none.
+        """
+        at = self._names.key(key)
+
+        async def setdefault() -> V:
+            if self._kept.is_on and await self._shelf.get(key, ABSENT) is ABSENT:
+                self._kept.drop([at])  # somebody else has removed it
+            reading = self._kept.reading()
+            return self._kept.keep(at, await self._shelf.setdefault(key, default), reading)
+
+        return self._change(setdefault)
+
+    def update(self, other: SupportsKeysAndGetItem[Any, V] | Iterable[tuple[Any, V]] = (), /, **more: V) -> None:
         """Store many values, many at a time. As ``update`` of ``ssshelf.Shelf``."""
         for chunk in chunks(pairs_of(other, more), BULK):  # here, since what is given may block
-            self._call(self._shelf.update, chunk)
-            for key, value in chunk:
-                self._kept.put(self._names.key(key), value)
+            self._call(self._kept.store, chunk, partial(self._shelf.update, chunk))
 
     def clear(self) -> None:
         """Remove all keys of this shelf, and of no other."""
-        self._call(self._shelf.clear)
-        self._kept.forget()
+
+        async def clear() -> None:
+            await self._shelf.clear()
+            self._kept.forget()
+
+        self._change(clear)
 
     def get_many(self, keys: Iterable[ShelfKey]) -> dict[ShelfKey, V]:
-        """Return the values of those of ``keys`` that have one, read many at a time."""
-        found = self._call(self._shelf.get_many, list(keys))
-        return {key: self._kept.keep(self._names.key(key), value) for key, value in found.items()}
+        """Return the values of those of ``keys`` that have one, read many at a time.
+
+        Two keys that are one in a dict, as ``1`` and ``True``, are a ``ValueError``.
+        """
+        reading = self._kept.reading()
+        found = self._call(self._shelf.get_many, list(keys)).items()
+        current = ((key, self._current(self._names.key(key), value, reading)) for key, value in found)
+        return {key: value for key, value in current if value is not ABSENT}
 
     def delete_many(self, keys: Iterable[ShelfKey]) -> None:
         """Remove ``keys``, those that are not there included, many at a time."""
         for chunk in chunks(keys, BULK):
-            self._call(self._shelf.delete_many, chunk)
-            for key in chunk:
-                self._kept.take(self._names.key(key), ABSENT)
+            self._change(partial(self._delete_all, chunk))
 
     def get_entry(self, key: ShelfKey) -> tuple[V, str]:
         """Return the stored value of a key, and its etag for ``replace``. As ``get_entry`` of ``ssshelf.Shelf``."""
@@ -164,9 +216,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
 
     def replace(self, key: ShelfKey, value: V, *, expect: str | None) -> str:
         """Store the value of a key if nobody was faster. As ``replace`` of ``ssshelf.Shelf``."""
-        etag = self._call(self._shelf.replace, key, value, expect=expect)
-        self._kept.put(self._names.key(key), value)
-        return etag
+        return self._call(self._kept.store, [(key, value)], partial(self._shelf.replace, key, value, expect=expect))
 
     def copy(self) -> dict[ShelfKey, V]:
         """Return all keys and values as a ``dict``, which is no shelf."""
@@ -185,6 +235,8 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
     def sync(self) -> None:
         """Write what has changed of the values that ``writeback`` keeps, and keep nothing; without it do nothing.
 
+        What another thread changes meanwhile is written, or stays kept for the next time.
+
         Raises:
             TypeError, ValueError: A value is none that the serializer can keep; all stay kept.
             UnavailableError: The store did not answer; all stay kept, and some may have been written.
@@ -195,7 +247,12 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         self._call(self._kept.flush)
 
     def close(self) -> None:
-        """Do what ``sync`` does, and close the storage, if ``ssshelf.open`` has opened it; twice is not an error."""
+        """Do what ``sync`` does, and close the storage, if ``ssshelf.open`` has opened it; twice is not an error.
+
+        What ``sync`` raises leaves all as it is: close it again.
+        """
+        if self._kept and self._background is background():  # not in a fork, where it is the parent's
+            self.sync()
         self._is_closed = True
         self._close()
 
@@ -214,6 +271,13 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         self._check_open()
         return self._background.call(function, *args, **kwargs)
 
+    def _change(self, change: Callable[[], Awaitable[T]]) -> T:
+        return self._call(self._kept.change, change)
+
+    async def _delete_all(self, keys: list[ShelfKey]) -> None:
+        await self._shelf.delete_many(keys)
+        self._kept.drop(map(self._names.key, keys))
+
     def _check_open(self) -> None:
         if self._is_closed:
             msg = f"{self!r} is closed"
@@ -225,14 +289,23 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
     def _holds(self, within: Range, key: Any) -> bool:
         return within.holds(self._names.key(key))
 
+    # An iterator holds the shelf, which would be closed otherwise when nobody else does.
+
     def _iter_keys(self, within: Range) -> Iterator[ShelfKey]:
         self._check_open()
-        return map(self._names.parts, self._background.pages(within.pages(self._shelf.storage)))
+        yield from map(self._names.parts, self._background.pages(within.pages(self._shelf.storage)))
 
     def _iter_items(self, within: Range) -> Iterator[tuple[ShelfKey, V]]:
         self._check_open()
-        pairs = self._background.pages(self._shelf._entries.item_pages(within))
-        return ((self._names.parts(at), self._kept.keep(at, value)) for at, value in pairs)
+        reading = self._kept.reading()
+        for at, read in self._background.pages(self._shelf._entries.item_pages(within)):
+            if (value := self._current(at, read, reading)) is not ABSENT:
+                yield self._names.parts(at), value
+
+    def _current(self, at: Key, read: V, reading: Reading) -> V:
+        """Return what is kept, or was read; it is read again if it was changed meanwhile. ``ABSENT``: removed."""
+        kept = self._kept.keep(at, read, reading)
+        return self.get(self._names.parts(at), ABSENT) if kept is ABSENT else kept
 
 
 def _closing(kept: Kept[Any], aclose: Callable[[], Awaitable[None]] | None) -> Callable[[], Awaitable[None]]:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_type
 
+import pytest
+
 import ssshelf
 from ssshelf import (
     CManager,
@@ -93,6 +95,12 @@ def test_blocking_shelves_are_typed() -> None:
         assert_type(texts["a"], str)
         assert_type(texts.get("a"), str | None)
         assert_type(texts.copy(), dict[ShelfKey, str])
+        assert_type(texts.pop("a"), str)
+        assert_type(texts.pop("a", None), str | None)
+        assert_type(texts.setdefault("a", "b"), str)
+        texts.setdefault("a", 5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            texts.update({"a": 5})  # type: ignore[arg-type]
         assert_type([value for _, value in texts.items()], list[str])
 
 

@@ -118,6 +118,16 @@ def test_a_closed_shelf_refuses_all(path: str) -> None:
             use()
 
 
+def test_an_iterator_holds_the_shelf_until_it_ends(path: str) -> None:
+    with ssshelf.open(path) as shelf:
+        shelf.update({n: n for n in range(1100)})
+
+    assert sum(1 for _ in ssshelf.open(path)) == 1100
+    assert sum(1 for _ in ssshelf.open(path).keys()) == 1100  # noqa: SIM118  the view is what is tried
+    assert sum(1 for _ in ssshelf.open(path).items()) == 1100
+    assert sum(1 for _ in ssshelf.open(path).values()) == 1100
+
+
 def test_a_given_storage_stays_open() -> None:
     storage = MemoryStorage()
     with ssshelf.open(storage) as shelf:

@@ -223,3 +223,14 @@ async def test_who_is_denied_after_no_answer_does_not_know(unanswered: int, erro
 
     with pytest.raises(error):
         await Register(Expiring(MemoryStorage()), KEY, POLICY).write(NEW, expect=None)
+
+
+async def test_who_writes_nothing_of_its_own_does_not_know_after_no_answer() -> None:
+    inner = MemoryStorage()
+    plain = Register(FaultyStorage(inner, fail_at(0, Fault.ANSWER_LOST)), KEY, POLICY, is_stamped=False)
+
+    with pytest.raises(CommitUnknownError):
+        await plain.write(NEW, expect=None)
+    assert await left_in(inner) == NEW
+    with pytest.raises(ConflictError):
+        await plain.write(NEW, expect=None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ssshelf import (
+    CommitUnknownError,
     ConflictError,
     CorruptionError,
     Desc,
@@ -27,9 +28,11 @@ from ssshelf.retries import RetryPolicy
 from ssshelf.serializers import BytesSerializer, Compressed, TextSerializer
 from ssshelf.storages.faulty import Fault, FaultyStorage, fail_at
 from ssshelf.storages.readonly import ReadOnlyStorage
+from ssshelf.storages.wrapper import WrapperStorage
 from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from ssshelf.storages.base import Storage
@@ -377,16 +380,76 @@ async def test_a_value_that_is_too_large_changes_nothing() -> None:
     assert await shelf.is_empty()
 
 
-async def test_an_answer_that_is_lost_is_found_out() -> None:
-    memory = MemoryStorage()
-    etag = await Shelf(memory).set("a", 1)
-    shelf = Shelf(FaultyStorage(memory, lambda request: lost[request.number]), retries=QUICK)
-    lost: list[Fault | None] = [Fault.ANSWER_LOST, None, None, None, None, Fault.ANSWER_LOST, None, None]
+class Beaten(WrapperStorage):
+    """Loses the first conditional request, before which somebody else does the same."""
 
-    etag = await shelf.replace("a", 2, expect=etag)
+    def __init__(self, inner: Storage, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(inner)
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    async def put(self, key: Key, data: bytes, *, condition: Any = None) -> str:
+        await self._lose()
+        return await super().put(key, data, condition=condition)
+
+    async def delete(self, key: Key, *, condition: Any = None) -> None:
+        await self._lose()
+        await super().delete(key, condition=condition)
+
+    async def _lose(self) -> None:
+        if meanwhile := self._meanwhile:
+            self._meanwhile = None
+            await meanwhile()
+            msg = "no answer"
+            raise UnavailableError(msg)
+
+
+async def test_who_may_have_lost_is_not_told_to_have_won() -> None:
+    memory = MemoryStorage()
+    other = Shelf(memory)
+    five = await other.set("n", 5)
+
+    with pytest.raises(CommitUnknownError):
+        await Shelf(Beaten(memory, lambda: other.replace("n", 6, expect=five)), retries=QUICK).replace(
+            "n", 6, expect=five
+        )
+    with pytest.raises(CommitUnknownError):
+        await Shelf(Beaten(memory, lambda: other.pop("n")), retries=QUICK).pop("n")
+    beaten = Shelf(Beaten(memory, lambda: other.setdefault("n", 7)), retries=QUICK)
+    assert await beaten.setdefault("n", 8) == 7
+
+
+async def test_a_request_that_was_lost_is_done_again() -> None:
+    memory = MemoryStorage()
+    shelf = Shelf(FaultyStorage(memory, fail_at(0, Fault.LOST)), retries=QUICK)
+
+    etag = await shelf.replace("a", 2, expect=None)
     assert await shelf.get_entry("a") == (2, etag)
-    assert await shelf.pop("a") == 2
+    popping = Shelf(FaultyStorage(memory, fail_at(1, Fault.LOST)), retries=QUICK)
+    assert await popping.pop("a") == 2
     assert await Shelf(memory).is_empty()
+
+
+async def test_keys_that_are_one_in_a_dict_are_not_read_together() -> None:
+    shelf = Shelf(MemoryStorage())
+    await shelf.update([(1, "one"), (True, "yes")])
+
+    assert await shelf.get_many([1, 1.0, "x"]) == {1: "one"}
+    with pytest.raises(ValueError, match=r"^1 and True are two keys here"):
+        await shelf.get_many([1, True])
+    with pytest.raises(ValueError, match=r"True.* and .*1.* are two keys here"):
+        await shelf.get_many([("a", True), ("a", 1)])
+
+
+async def test_values_before_one_that_cannot_be_read_are_yielded() -> None:
+    storage = MemoryStorage()
+    shelf = Shelf(storage)
+    await shelf.update({n: n for n in range(10)})
+    await storage.put(Key("shelves", "main", 7), b"{")
+
+    values = shelf.values()
+    assert [await anext(values) for _ in range(7)] == [0, 1, 2, 3, 4, 5, 6]
+    with pytest.raises(CorruptionError):
+        await anext(values)
 
 
 async def test_an_update_that_fails_tells_how_far_it_came() -> None:
