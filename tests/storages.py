@@ -86,8 +86,7 @@ async def s3_storage(url: str, **options: Any) -> AsyncIterator[S3Storage]:
     """Open a new, empty part of the tests' bucket on the server at ``url``; the server is probed for the first one."""
     if url not in _probes:
         async with unknown_s3_storage(url) as storage:
-            probe = await storage.probe()
-            _probes[url] = probe if probe.one_winner else await storage.probe()  # moto's threads race, now and then
+            _probes[url] = await storage.probe()
     async with unknown_s3_storage(url, **options) as storage:
         storage._trust.learn(_probes[url])
         yield storage

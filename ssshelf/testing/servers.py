@@ -29,7 +29,7 @@ def moto_server() -> Iterator[str]:
         if importlib.util.find_spec(module) is None:
             msg = "an S3 for tests needs moto and an S3 client: pip install 'ssshelf[testing]'"
             raise ModuleNotFoundError(msg, name=module)
-    with served([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p"]) as url:
+    with served([sys.executable, "-m", "ssshelf.testing._moto"]) as url:
         yield url
 
 
