@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from ssshelf._background import background
 from ssshelf.testing import Fault, FaultyStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ssshelf.storages.faulty import Request
 
 NAME = "state.json"
@@ -62,6 +65,15 @@ def test_a_lost_answer_is_settled_within_a_save(storage: FaultyStorage, fault: F
     assert state == stored(storage) == {"a": 1, "b": 2}
 
 
+@contextlib.contextmanager
+def unanswered(storage: FaultyStorage, fault: Fault = Fault.ANSWER_LOST) -> Iterator[None]:
+    """Let no request inside be answered, as a write inside has to tell."""
+    storage.plan = lambda _: fault
+    with pytest.raises(CommitUnknownError):
+        yield
+    storage.plan = None
+
+
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.ANSWER_LOST])
 @pytest.mark.parametrize("number", range(1, 4))
 def test_to_save_again_after_no_answer_is_no_conflict(storage: FaultyStorage, fault: Fault, number: int) -> None:
@@ -83,11 +95,9 @@ def test_to_save_again_after_no_answer_is_no_conflict(storage: FaultyStorage, fa
 def test_after_no_answer_somebody_elses_save_is_a_conflict_still(storage: FaultyStorage) -> None:
     state = open_dict(storage, data={"n": 0})
     state.save()
-    storage.plan = lambda _: Fault.LOST
     state["n"] = 1
-    with pytest.raises(CommitUnknownError):
+    with unanswered(storage, Fault.LOST):
         state.save()
-    storage.plan = None
     theirs = open_dict(storage)
     theirs["n"] = 1
     theirs.save()
@@ -98,10 +108,8 @@ def test_after_no_answer_somebody_elses_save_is_a_conflict_still(storage: Faulty
 
 def test_what_comes_back_after_a_later_save_is_a_conflict(storage: FaultyStorage) -> None:
     state = open_dict(storage, data={"a": 1})
-    storage.plan = lambda _: Fault.ANSWER_LOST
-    with pytest.raises(CommitUnknownError):
+    with unanswered(storage):
         state.save()
-    storage.plan = None
     key = Key.from_text(NAME)
     backup = background().call(storage.get, key)
     state.save()
@@ -113,10 +121,8 @@ def test_what_comes_back_after_a_later_save_is_a_conflict(storage: FaultyStorage
 
 def test_what_came_of_no_answer_may_be_loaded(storage: FaultyStorage) -> None:
     state = open_dict(storage, data={"a": 1})
-    storage.plan = lambda _: Fault.ANSWER_LOST
-    with pytest.raises(CommitUnknownError):
+    with unanswered(storage):
         state.save()
-    storage.plan = None
     state.load()
     state["b"] = 2
     state.save()
@@ -141,10 +147,8 @@ def test_with_autosave_a_change_of_unknown_fate_is_undone_here(storage: FaultySt
 
 def test_after_no_answer_also_what_is_not_new_is_saved(storage: FaultyStorage) -> None:
     state = open_dict(storage, data={"a": 1}, autosave=True)
-    storage.plan = lambda _: Fault.ANSWER_LOST
-    with pytest.raises(CommitUnknownError):
+    with unanswered(storage):
         state["a"] = 2
-    storage.plan = None
     state["a"] = 1
 
     assert state == stored(storage) == {"a": 1}
@@ -207,11 +211,9 @@ def test_what_a_save_without_an_answer_wrote_can_be_deleted(storage: FaultyStora
     if data:
         state.update(data)
         state.save()
-    storage.plan = lambda _: Fault.ANSWER_LOST
     state["n"] = 1
-    with pytest.raises(CommitUnknownError):
+    with unanswered(storage):
         state.save()
-    storage.plan = None
 
     state.delete()
 
@@ -220,10 +222,8 @@ def test_what_a_save_without_an_answer_wrote_can_be_deleted(storage: FaultyStora
 
 def test_after_no_answer_a_deletion_spares_what_somebody_else_has_saved(storage: FaultyStorage) -> None:
     state = open_dict(storage, data={"n": 0})
-    storage.plan = lambda _: Fault.ANSWER_LOST
-    with pytest.raises(CommitUnknownError):
+    with unanswered(storage):
         state.save()
-    storage.plan = None
     open_dict(storage, data={"n": 1}).save()
 
     with pytest.raises(ConflictError):
