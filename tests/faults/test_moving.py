@@ -81,6 +81,16 @@ each_move = pytest.mark.parametrize("move", MOVES.values(), ids=list(MOVES))
 each_start = pytest.mark.parametrize("is_empty", [True, False], ids=["new", "again"])
 
 
+async def failing(
+    held: Storage | None, step: int, fault: Fault, *, transactions: bool
+) -> tuple[MemoryStorage, FaultyStorage]:
+    """Return a storage that holds what ``held`` does, and the same with a fault at a request."""
+    destination = MemoryStorage(transactions=transactions)
+    if held is not None:
+        await copied(held, destination)
+    return destination, FaultyStorage(destination, fail_at(step, fault))
+
+
 @each_move
 @each_start
 @pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=str)
@@ -91,10 +101,7 @@ async def test_a_crash_at_any_request(
 ) -> None:
     before, source = await before_and_after()
     for step in count():
-        destination = MemoryStorage(transactions=transactions)
-        if not is_empty:
-            await copied(before, destination)
-        faulty = FaultyStorage(destination, fail_at(step, fault))
+        destination, faulty = await failing(None if is_empty else before, step, fault, transactions=transactions)
 
         try:
             await move(source, faulty)
@@ -131,10 +138,7 @@ async def test_a_single_failure_of_any_request(
 ) -> None:
     before, source = await before_and_after()
     for step in count():
-        destination = MemoryStorage(transactions=transactions)
-        if not is_empty:
-            await copied(before, destination)
-        faulty = FaultyStorage(destination, fail_at(step, fault))
+        destination, faulty = await failing(None if is_empty else before, step, fault, transactions=transactions)
 
         try:
             await move(source, faulty)
