@@ -162,7 +162,7 @@ VARIANTS = (
     ),
     Variant(
         "no answer is taken for a refusal",
-        "ssshelf.commit:_maybe_applied",
+        "ssshelf.commit:maybe_applied",
         (("return any(failure.maybe_applied for failure in failures)", "return False"),),
     ),
     Variant(
