@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from ssshelf.errors import ConflictError, UnavailableError
 
-__all__ = ["RetryBudget", "RetryPolicy", "maybe_applied"]
+__all__ = ["RetryBudget", "RetryPolicy", "maybe_applied", "uptime_s"]
 
 T = TypeVar("T")
 _MOST_DOUBLINGS = 32
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
 
-def _uptime_s() -> float:
+def uptime_s() -> float:
     """Return the seconds since boot; where the system can tell, those it slept are counted too.
 
     An entry may be swept once its writer must have given up, so a writer whose machine slept has to notice.
@@ -104,7 +104,7 @@ class RetryPolicy:
     cap_s: float = 2.0
     budget: RetryBudget = field(default_factory=RetryBudget)
     dice: random.Random = field(default_factory=lambda: _dice, repr=False, compare=False)
-    clock: Callable[[], float] = field(default=_uptime_s, repr=False, compare=False)
+    clock: Callable[[], float] = field(default=uptime_s, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, least in (("attempts", 1), ("conflicts", 1), ("base_s", 0), ("cap_s", 0)):

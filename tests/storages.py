@@ -13,9 +13,11 @@ from aiobotocore.session import get_session
 
 from ssshelf.keys import Key
 from ssshelf.storages.base import Capabilities, Storage
+from ssshelf.storages.cached import CachedStorage
 from ssshelf.storages.counting import CountingStorage
 from ssshelf.storages.dynamodb import DynamoDBStorage
 from ssshelf.storages.faulty import FaultyStorage
+from ssshelf.storages.hedged import HedgedStorage
 from ssshelf.storages.memory import MemoryStorage
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.s3 import S3Storage
@@ -60,7 +62,7 @@ _OTHERS = [pytest.param(name, marks=pytest.mark.shelves) for name in ("ceph16", 
 SHELVES = [*_LOCAL, "moto", pytest.param("ceph", marks=ceph), *_OTHERS]
 """Those that differ in what a manager can rely on."""
 
-WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
+WRAPPERS = ["cached", "cached-sqlite", "counting", "faulty", "hedged", "prefixed", "prefixed-plain", "prefixed-sqlite"]
 ALL = [*_LOCAL, *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 
@@ -138,6 +140,9 @@ def _local(name: str, request: pytest.FixtureRequest) -> Storage:
         "memory": MemoryStorage,
         "memory-plain": lambda: MemoryStorage(transactions=False),
         "sqlite": lambda: SQLiteStorage(path),
+        "cached": lambda: CachedStorage(MemoryStorage(), max_age_s=60.0),
+        "cached-sqlite": lambda: CachedStorage(SQLiteStorage(path)),
+        "hedged": lambda: HedgedStorage(MemoryStorage()),
         "counting": lambda: CountingStorage(MemoryStorage()),
         "faulty": lambda: FaultyStorage(MemoryStorage()),
         "prefixed": lambda: PrefixedStorage(MemoryStorage(), Key("part", 1)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ssshelf.errors import ConflictError, NotFoundError
 from ssshelf.keys import Key
@@ -40,10 +41,19 @@ class PrefixedStorage(WrapperStorage):
         return dataclasses.replace(inner, max_key_bytes=inner.max_key_bytes - len(self.prefix.below))
 
     async def get(self, key: Key) -> Entry:
-        try:
-            return await self.inner.get(self._inside(key))
-        except NotFoundError:
-            raise NotFoundError(key) from None
+        with self._missing(key):
+            return await super().get(self._inside(key))
+
+    async def get_changed(self, key: Key, etag: str) -> Entry | None:
+        with self._missing(key):
+            return await super().get_changed(self._inside(key), etag)
+
+    async def get_recent(self, key: Key) -> Entry:
+        with self._missing(key):
+            return await super().get_recent(self._inside(key))
+
+    def recall(self, key: Key, etag: str) -> Entry | None:
+        return super().recall(self._inside(key), etag)
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         self.capabilities.check_key(key)
@@ -89,6 +99,13 @@ class PrefixedStorage(WrapperStorage):
 
     def _strip(self, key: Key) -> Key:
         return Key.from_text(key.text[len(self.prefix.below) :])
+
+    @contextlib.contextmanager
+    def _missing(self, key: Key) -> Iterator[None]:
+        try:
+            yield
+        except NotFoundError:
+            raise NotFoundError(key) from None
 
     def _outside(self, error: ConflictError) -> ConflictError:
         return ConflictError(self._strip(error.key), error.expected, error.found)

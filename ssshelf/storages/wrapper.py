@@ -19,6 +19,7 @@ from ssshelf.storages.base import (
     atomic_batch,
     delete_many,
 )
+from ssshelf.storages.offers import get_changed, get_recent, recall
 
 if TYPE_CHECKING:
     from ssshelf.storages.probe import Probe
@@ -29,7 +30,7 @@ __all__ = ["WrapperStorage"]
 class WrapperStorage(Storage):
     """Does what the storage inside does; the base of storages that add something to it.
 
-    It offers transactions and batch deletions when the storage inside does.
+    It offers transactions, batch deletions, conditional gets and a cache when the storage inside does.
 
     Args:
         inner: The storage inside, which ``aclose`` closes too.
@@ -44,6 +45,15 @@ class WrapperStorage(Storage):
 
     async def get(self, key: Key) -> Entry:
         return await self.inner.get(key)
+
+    async def get_changed(self, key: Key, etag: str) -> Entry | None:
+        return await get_changed(self.inner, key, etag)
+
+    async def get_recent(self, key: Key) -> Entry:
+        return await get_recent(self.inner, key)
+
+    def recall(self, key: Key, etag: str) -> Entry | None:
+        return recall(self.inner, key, etag)
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         return await self.inner.put(key, data, condition=condition)

@@ -12,12 +12,14 @@ from ssshelf.storages.base import (
     AtomicBatch,
     BatchDelete,
     Delete,
+    Entry,
     IfAbsent,
     IfMatch,
     Put,
     Storage,
     atomic_batch,
 )
+from ssshelf.storages.offers import get_changed, get_recent, recall
 from ssshelf.testing._scans import texts_of
 
 __all__ = ["EntryPromises"]
@@ -74,6 +76,37 @@ class EntryPromises:
         with pytest.raises(NotFoundError) as caught:
             await storage.get(_KEY)
 
+        assert caught.value.key == _KEY
+
+    async def test_an_entry_that_is_known_is_got_if_it_is_another(self, storage: Storage) -> None:
+        known = await storage.put(_KEY, b"one")
+
+        unchanged = await get_changed(storage, _KEY, known)
+        await storage.put(_KEY, b"two")
+        changed = await get_changed(storage, _KEY, known)
+        await storage.delete(_KEY)
+
+        assert unchanged is None
+        assert changed is not None
+        assert changed.data == b"two"
+        with pytest.raises(NotFoundError) as caught:
+            await get_changed(storage, _KEY, known)
+        assert caught.value.key == _KEY
+
+    async def test_what_is_recent_is_what_this_caller_wrote(self, storage: Storage) -> None:
+        await storage.put(_KEY, b"one")
+        await get_recent(storage, _KEY)
+        etag = await storage.put(_KEY, b"two")
+
+        recent = await get_recent(storage, _KEY)
+        remembered = recall(storage, _KEY, etag)
+        await storage.delete(_KEY)
+
+        assert recent == Entry(b"two", etag)
+        assert remembered in (None, recent)
+        assert recall(storage, _KEY, etag) in (None, recent)
+        with pytest.raises(NotFoundError) as caught:
+            await get_recent(storage, _KEY)
         assert caught.value.key == _KEY
 
     async def test_only_bytes_can_be_stored(self, storage: Storage) -> None:

@@ -51,6 +51,22 @@ class Truncating(Broken):
         return Entry(entry.data[: 2**20].rstrip(b"\xff"), entry.etag)
 
 
+class NeverChanges(Broken):
+    async def get_changed(self, key: Key, etag: str) -> None:
+        del key, etag
+
+
+class OutdatedCache(Broken):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[Key, Entry] = {}
+
+    async def get_recent(self, key: Key) -> Entry:
+        if key not in self.first:
+            self.first[key] = await self.inner.get(key)
+        return self.first[key]
+
+
 class EmptyIsAbsent(Broken):
     async def get(self, key: Key) -> Entry:
         entry = await super().get(key)

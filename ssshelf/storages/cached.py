@@ -1,0 +1,214 @@
+"""A storage that keeps in memory what was read from it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from weakref import WeakKeyDictionary
+
+from ssshelf.errors import NotFoundError
+from ssshelf.keys import Key
+from ssshelf.retries import uptime_s
+from ssshelf.storages.base import Condition, Entry, IfMatch, Operation, Storage
+from ssshelf.storages.offers import get_changed
+from ssshelf.storages.wrapper import WrapperStorage
+
+try:
+    from cachetools import LRUCache
+except ModuleNotFoundError as error:
+    msg = "CachedStorage needs cachetools: pip install 'ssshelf[cache]'"
+    raise ModuleNotFoundError(msg, name=error.name) from error
+
+__all__ = ["CachedStorage"]
+
+_ROW_BYTES = 600
+"""What an entry takes in memory besides its key and its data, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An entry, or ``None`` where there was none; and when the request that found it began."""
+
+    entry: Entry | None
+    since: float
+    size_bytes: int
+
+
+class _Flight:
+    """One request for the newest entry, on which any number of callers wait.
+
+    Args:
+        before: The one under way, whose end it waits for.
+
+    Attributes:
+        began: When it was sent; ``None`` before.
+        is_overtaken: Whether a write was under way meanwhile, so that who comes later must not see its answer.
+        waiting: How many callers wait for it.
+        task: Returns the answer.
+    """
+
+    task: asyncio.Task[Entry]
+
+    def __init__(self, before: _Flight | None) -> None:
+        self.before = before
+        self.began: float | None = None
+        self.is_overtaken = False
+        self.waiting = 0
+
+    def serves(self, oldest: float) -> bool:
+        """Return whether its answer is true for a caller who takes none from before ``oldest``."""
+        return self.began is None or (self.began >= oldest and not self.is_overtaken)
+
+    async def begin(self, now: Callable[[], float]) -> None:
+        """Wait for the one before it."""
+        if self.before is not None:
+            await asyncio.wait([self.before.task])
+            self.before = None
+        self.began, self.is_overtaken = now(), False
+
+
+class CachedStorage(WrapperStorage):
+    """Keeps entries in memory, no more than so many bytes; those that were not used for longest go first.
+
+    ``get`` always asks the store, so it is as true as without a cache: what is kept saves sending the entry again,
+    where the store can tell that it is the same (S3). One get of a key is under way at a time; those that are called
+    meanwhile share the next one.
+
+    ``get_recent`` returns what the store held at most ``max_age_s`` ago, without asking. Managers use it for what they
+    only show, and ``get`` for what they start a write from. What was written through this object is seen at once.
+
+    Args:
+        inner: The storage inside, which ``aclose`` closes too.
+        max_bytes: Most bytes of memory for what is kept, about.
+        max_age_s: How old may be what ``get_recent`` returns; 0 makes it ``get``.
+        clock: Seconds that go on while the machine sleeps.
+
+    Cost:
+        1 get for each ``get`` that shares none; it brings no data if the entry is still the same.
+    """
+
+    def __init__(
+        self,
+        inner: Storage,
+        *,
+        max_bytes: int = 64 * 2**20,
+        max_age_s: float = 0.0,
+        clock: Callable[[], float] = uptime_s,
+    ) -> None:
+        if max_bytes < 0 or max_age_s < 0:
+            msg = f"max_bytes and max_age_s cannot be negative: {max_bytes}, {max_age_s}"
+            raise ValueError(msg)
+        super().__init__(inner)
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._kept: LRUCache[Key, _Kept] = LRUCache(max_bytes, getsizeof=attrgetter("size_bytes"))
+        self._of_loops: MutableMapping[asyncio.AbstractEventLoop, dict[Key, _Flight]] = WeakKeyDictionary()
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much memory is used for what is kept, about."""
+        return int(self._kept.currsize)
+
+    async def get(self, key: Key) -> Entry:
+        return await self._join(key, self._clock())
+
+    async def get_changed(self, key: Key, etag: str) -> Entry | None:
+        entry = await self.get(key)
+        return None if entry.etag == etag else entry
+
+    async def get_recent(self, key: Key) -> Entry:
+        oldest = self._clock() - self._max_age_s
+        kept = self._kept.get(key) if self._max_age_s else None
+        if kept is None or kept.since < oldest:
+            return await self._join(key, oldest)
+        if kept.entry is None:
+            raise NotFoundError(key)
+        return kept.entry
+
+    def recall(self, key: Key, etag: str) -> Entry | None:
+        kept = self._kept.get(key)
+        return kept.entry if kept is not None and kept.entry is not None and kept.entry.etag == etag else None
+
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
+        with self._changing([key]):
+            return await super().put(key, data, condition=condition)
+
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        with self._changing([key]):
+            await super().delete(key, condition=condition)
+
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+        with self._changing([operation.key for operation in operations]):
+            return await super().commit(operations)
+
+    async def delete_many(self, keys: Sequence[Key]) -> None:
+        with self._changing(keys):
+            await super().delete_many(keys)
+
+    async def _join(self, key: Key, oldest: float) -> Entry:
+        """Return the answer to a request that was sent at ``oldest`` or later, and that no write overtook."""
+        flights = self._of_loops.setdefault(asyncio.get_running_loop(), {})
+        flight = flights.get(key)
+        if flight is None or not flight.serves(oldest):
+            flight = flights[key] = _Flight(flight)
+            flight.task = asyncio.ensure_future(self._fly(key, flight, flights))
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():  # all who waited have given up
+                _remove(flights, key, flight)
+                flight.task.cancel()
+                await asyncio.wait([flight.task])
+
+    async def _fly(self, key: Key, flight: _Flight, flights: dict[Key, _Flight]) -> Entry:
+        try:
+            await flight.begin(self._clock)
+            try:
+                entry = await self._newest(key)
+            except NotFoundError:
+                self._keep(key, None, flight)
+                raise
+            self._keep(key, entry, flight)
+            return entry
+        finally:
+            _remove(flights, key, flight)
+
+    async def _newest(self, key: Key) -> Entry:
+        kept = self._kept.get(key)
+        if kept is None or kept.entry is None:
+            return await self.inner.get(key)
+        return await get_changed(self.inner, key, kept.entry.etag) or kept.entry
+
+    def _keep(self, key: Key, entry: Entry | None, flight: _Flight) -> None:
+        size_bytes = _ROW_BYTES + len(key.text) + (len(entry.data) if entry else 0)
+        self._kept.pop(key, None)
+        if not flight.is_overtaken and size_bytes <= self._kept.maxsize:
+            self._kept[key] = _Kept(entry, flight.began or 0.0, size_bytes)
+
+    @contextlib.contextmanager
+    def _changing(self, keys: Sequence[Key]) -> Iterator[None]:
+        """Forget what is known of ``keys``, and what is read while they change."""
+        self._forget(keys)
+        try:
+            yield
+        finally:
+            self._forget(keys)
+
+    def _forget(self, keys: Sequence[Key]) -> None:
+        for key in keys:
+            self._kept.pop(key, None)
+            for flights in list(self._of_loops.values()):
+                flight = flights.get(key)
+                while flight is not None:
+                    flight.is_overtaken = True
+                    flight = flight.before
+
+
+def _remove(flights: dict[Key, _Flight], key: Key, flight: _Flight) -> None:
+    if flights.get(key) is flight:
+        del flights[key]

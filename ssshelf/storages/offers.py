@@ -1,0 +1,59 @@
+"""What a storage may offer besides; each is looked for in one place, and done without where it is not offered."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Protocol, runtime_checkable
+
+from ssshelf.keys import Key
+from ssshelf.storages.base import Entry, Storage
+
+__all__ = ["ConditionalGet", "ReadCache", "get_changed", "get_recent", "recall"]
+
+
+@runtime_checkable
+class ConditionalGet(Protocol):
+    """A storage that need not send what the caller already has."""
+
+    @abstractmethod
+    async def get_changed(self, key: Key, etag: str) -> Entry | None:
+        """Return the newest entry under ``key``, or ``None`` if that has the etag ``etag``.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+
+@runtime_checkable
+class ReadCache(Protocol):
+    """A storage that remembers what was read from it."""
+
+    @abstractmethod
+    async def get_recent(self, key: Key) -> Entry:
+        """Return an entry that was the newest one at some time since, no longer ago than the storage was told.
+
+        Raises:
+            NotFoundError: There was none.
+        """
+
+    @abstractmethod
+    def recall(self, key: Key, etag: str) -> Entry | None:
+        """Return the entry under ``key`` with the etag ``etag``, if it is remembered; sends nothing."""
+
+
+async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
+    """Return what ``ConditionalGet`` does, also of a storage that always sends all of an entry."""
+    if isinstance(storage, ConditionalGet):
+        return await storage.get_changed(key, etag)
+    entry = await storage.get(key)
+    return None if entry.etag == etag else entry
+
+
+async def get_recent(storage: Storage, key: Key) -> Entry:
+    """Return what ``ReadCache`` does; of a storage that remembers nothing, the newest entry."""
+    return await (storage.get_recent(key) if isinstance(storage, ReadCache) else storage.get(key))
+
+
+def recall(storage: Storage, key: Key, etag: str | None) -> Entry | None:
+    """Return the entry with this etag if the storage remembers it."""
+    return storage.recall(key, etag) if etag is not None and isinstance(storage, ReadCache) else None
