@@ -31,6 +31,9 @@ class JSONFile:
 
     def __init__(self, register: Register, merge: Merge | None) -> None:
         self.register = register
+        if merge is not None and not callable(merge):
+            msg = f"merge must be a function, not {type(merge).__name__}"
+            raise TypeError(msg)
         self._merge = merge
         self._seen: Entry | None = None
         self._unanswered: set[str] = set()  # etags of what was sent, and may be stored

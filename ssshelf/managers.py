@@ -19,7 +19,7 @@ from ssshelf.keys import Key
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Maintained
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import Storage, check_holds_items
+from ssshelf.storages.base import Storage, check_holds_items, check_storage
 
 __all__ = ["CManager"]
 
@@ -67,9 +67,7 @@ class CManager(Maintained[T]):
         if not isinstance(getattr(self, "item_manager", None), IManager):
             msg = f"{type(self).__qualname__} declares no instance of an item manager: item_manager = DictItems(pk=…)"
             raise TypeError(msg)
-        if isinstance(storage, str):
-            msg = f"{type(self).__qualname__} takes a storage: open_storage(url) makes one of a URL"
-            raise TypeError(msg)
+        check_storage(storage)
         check_holds_items(storage)
         if concurrency < 1:
             msg = f"concurrency must be at least 1, not {concurrency}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import UserDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ssshelf._json_file import JSONFile, Merge, merge_keys
@@ -16,7 +16,7 @@ from ssshelf.errors import ConflictError, KeyTooLongError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages import open_storage
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import Storage, check_storage
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -80,10 +80,8 @@ class S3Dict(UserDict[str, Any]):
         retries: RetryPolicy | None = None,
         **options: Unpack[S3Options],
     ) -> None:
-        if access_key_id is not None:
-            options["aws_access_key_id"] = access_key_id
-        if access_secret_key is not None:
-            options["aws_secret_access_key"] = access_secret_key
+        data, default = _mapping("data", data), _mapping("default", default)
+        options.update(_credentials(access_key_id, access_secret_key))
         self._names = (bucket_name, access_key_id, access_secret_key)
         self._opened = _opened(bucket_name, storage, session, options)
         storage = self._opened.storage
@@ -326,6 +324,22 @@ class _Lock:
         self._lock.release()
 
 
+def _credentials(access_key_id: str | None, access_secret_key: str | None) -> S3Options:
+    if (access_key_id is None) is not (access_secret_key is None):
+        msg = "access_key_id and access_secret_key belong together: give both, or neither"
+        raise ValueError(msg)
+    if access_key_id is None or access_secret_key is None:
+        return {}
+    return {"aws_access_key_id": access_key_id, "aws_secret_access_key": access_secret_key}
+
+
+def _mapping(name: str, value: Any) -> Any:
+    if not isinstance(value, Mapping | None):
+        msg = f"{name} must be a dict, not {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
 def _opened(bucket_name: str | None, storage: Storage | str | None, session: Any, options: S3Options) -> Opened:
     if bucket_name is not None and storage is None:
         return Opened.bucket(bucket_name, session, **options)
@@ -335,7 +349,10 @@ def _opened(bucket_name: str | None, storage: Storage | str | None, session: Any
     if session is not None or options:
         msg = "access keys, a session and options are those of a bucket; give them to the storage itself"
         raise ValueError(msg)
-    return Opened(open_storage(storage)) if isinstance(storage, str) else Opened(storage, is_mine=False)
+    if isinstance(storage, str):
+        return Opened(open_storage(storage))
+    check_storage(storage)
+    return Opened(storage, is_mine=False)
 
 
 def _key(file_name: str | None, storage: Storage) -> Key:

@@ -11,7 +11,7 @@ from ssshelf.blocking.shelf import Shelf
 from ssshelf.serializers import Serializer, as_serializer
 from ssshelf.shelf import Shelf as AsyncShelf
 from ssshelf.storages import open_storage
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import Storage, check_storage
 from ssshelf.storages.readonly import ReadOnlyStorage
 
 __all__ = ["Flag", "open"]
@@ -67,6 +67,7 @@ def open(
     Raises:
         StoreNotFoundError: The file, bucket or table is not there; an ``OSError``, too.
         ValueError: The flag or the URL is none.
+        TypeError: The storage or the serializer is none.
         ModuleNotFoundError: The storage or the serializer needs an extra that is not installed.
 
     Cost:
@@ -94,6 +95,7 @@ def open(
 def _opened(storage: Where, *, create: bool) -> tuple[Storage, Callable[[], Awaitable[None]] | None]:
     """Return the storage, and what closes it if it is ours to close."""
     if not isinstance(storage, str | os.PathLike):
+        check_storage(storage)
         return storage, None
     text = os.fspath(storage)
     if "://" in text:

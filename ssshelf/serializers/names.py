@@ -27,9 +27,14 @@ def as_serializer(serializer: Serializer[T] | str) -> Serializer[T]:
 
     Raises:
         ValueError: There is none of this name.
+        TypeError: It is no serializer.
         ModuleNotFoundError: It needs an extra that is not installed.
     """
     if not isinstance(serializer, str):
+        if isinstance(serializer, type) or not (hasattr(serializer, "dump") and hasattr(serializer, "load")):
+            name = serializer.__name__ if isinstance(serializer, type) else type(serializer).__name__
+            msg = f"a serializer is an object with dump and load, such as JSONSerializer(), not {name}"
+            raise TypeError(msg)
         return serializer
     if serializer not in _NAMED:
         msg = f"there is no serializer {serializer!r}; there are {', '.join(_NAMED)}, or give one"

@@ -36,6 +36,7 @@ __all__ = [
     "atomic_batch",
     "check_holds_items",
     "check_limit",
+    "check_storage",
     "content_etag",
     "delete_many",
     "prefix_range",
@@ -328,6 +329,18 @@ def prefix_range(prefix: Key, after: str | None, before: str | None) -> tuple[st
 def utc_now() -> dt.datetime:
     """Return the present time; the clock of storages that date their own entries, unless they are given another."""
     return dt.datetime.now(dt.UTC)  # noqa: TID251  the one place
+
+
+def check_storage(value: object) -> None:
+    """Refuse what is no storage, before anything is asked of it.
+
+    Raises:
+        TypeError: It is a class, a URL, or something else.
+    """
+    if isinstance(value, type) or not callable(getattr(value, "scan", None)):
+        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        msg = f"expected a storage, such as MemoryStorage() or what open_storage(url) returns, not {what}"
+        raise TypeError(msg)
 
 
 def check_holds_items(storage: Storage) -> None:

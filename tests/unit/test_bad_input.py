@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import ssshelf
 from ssshelf import (
     CManager,
     Collection,
@@ -19,6 +20,7 @@ from ssshelf import (
     Key,
     KeyTooLongError,
     MemoryStorage,
+    S3Dict,
     S3Storage,
     ShelfError,
     StoreNotFoundError,
@@ -30,6 +32,8 @@ from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 from tests.storages import BUCKET, s3_storage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blockbuster import BlockBuster
 
     from ssshelf.storages.base import Storage
@@ -241,3 +245,37 @@ async def test_a_closed_storage(storage: Storage) -> None:
 def test_every_error_of_the_world_is_a_shelf_error() -> None:
     for error in (CorruptionError, DeniedError, StoreNotFoundError, UnavailableError, KeyTooLongError):
         assert issubclass(error, ShelfError)
+
+
+NO_STORAGES = [5, b"shelf.db", MemoryStorage, ["memory://"]]
+TAKE_STORAGES: list[Callable[[Any], object]] = [
+    Bookmarks,
+    ssshelf.open,
+    lambda storage: S3Dict(file_name="config.json", storage=storage),
+]
+
+
+@pytest.mark.parametrize("storage", NO_STORAGES)
+@pytest.mark.parametrize("take", TAKE_STORAGES)
+def test_what_is_no_storage(take: Callable[[Any], object], storage: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected a storage, such as MemoryStorage\(\)"):
+        take(storage)
+
+
+@pytest.mark.parametrize("serializer", [DictItems, 5, None])
+def test_what_is_no_serializer(serializer: Any) -> None:
+    with pytest.raises(TypeError, match="a serializer is an object with dump and load"):
+        ssshelf.open(MemoryStorage(), serializer=serializer)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"default": ["a"]}, TypeError, "default must be a dict, not list"),
+        ({"data": "text"}, TypeError, "data must be a dict, not str"),
+        ({"merge": "theirs"}, TypeError, "merge must be a function, not str"),
+    ],
+)
+def test_arguments_of_an_s3dict(wrong: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        S3Dict(file_name="config.json", storage=MemoryStorage(), **wrong)

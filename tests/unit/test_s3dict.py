@@ -133,8 +133,10 @@ def test_the_names_are_read_only() -> None:
         ({"storage": MemoryStorage(), "file_name": "a/../b"}, "may be called"),
         ({"storage": MemoryStorage(), "file_name": "\udc00"}, "surrogates not allowed"),
         ({"storage": MemoryStorage(), "file_name": NAME, "region_name": "eu-west-1"}, "are those of a bucket"),
-        ({"storage": MemoryStorage(), "file_name": NAME, "access_secret_key": "s3cr3t"}, "are those of a bucket"),
-        ({"bucket_name": "b", "access_secret_key": "s3cr3t"}, "file_name must be specified"),
+        ({"storage": MemoryStorage(), "file_name": NAME, "session": object()}, "are those of a bucket"),
+        ({"bucket_name": "b", "file_name": NAME, "access_secret_key": "s3cr3t"}, "belong together"),
+        ({"bucket_name": "b", "file_name": NAME, "access_key_id": "AKIA"}, "belong together"),
+        ({"bucket_name": "b"}, "file_name must be specified"),
     ],
 )
 def test_what_names_no_document_is_refused_without_telling_secrets(arguments: dict[str, Any], message: str) -> None:
