@@ -21,7 +21,8 @@ from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, She
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, new_rev, number_of
 from ssshelf.retries import RetryPolicy, maybe_applied
-from ssshelf.storages.base import Delete, Operation, Put, Storage, atomic_batch, delete_many
+from ssshelf.storages.base import Delete, Entry, Operation, Put, Storage, atomic_batch, delete_many
+from ssshelf.storages.offers import get_recent, recall
 from ssshelf.transactions import Transaction, next_header, plan
 
 __all__ = ["Committer"]
@@ -62,11 +63,27 @@ class Committer:
         Cost:
             1 get.
         """
-        try:
-            entry = await self.storage.get(item)
-        except NotFoundError:
-            return None
-        return Stored(entry.etag, *unpack(item, entry.data))
+        return await _stored(item, self.storage.get(item))
+
+    async def look(self, item: Key, etag: str | None = None) -> Stored | None:
+        """Return what ``load`` does, to who only shows it: what a cache remembers may be good enough.
+
+        Args:
+            item: The key of the item.
+            etag: That of its newest entry, if a listing has just told it.
+
+        Raises:
+            CorruptionError: It cannot be read.
+
+        Cost:
+            1 get, or none.
+        """
+        known = recall(self.storage, item, etag)
+        return (
+            Stored(known.etag, *unpack(item, known.data))
+            if known
+            else await _stored(item, get_recent(self.storage, item))
+        )
 
     def check(self, item: Key, draft: Draft) -> None:
         """Refuse what the store has no room for, before anything is sent.
@@ -347,3 +364,11 @@ def _left_nothing(outcome: Revision | Lost) -> bool:
 def _was_beaten_by(outcome: Revision | Lost, rev: str) -> bool:
     """Whether a commit was refused because ``rev`` had arrived."""
     return isinstance(outcome, Lost) and outcome.current is not None and outcome.current.header.descends_from(rev)
+
+
+async def _stored(item: Key, request: Awaitable[Entry]) -> Stored | None:
+    try:
+        entry = await request
+    except NotFoundError:
+        return None
+    return Stored(entry.etag, *unpack(item, entry.data))

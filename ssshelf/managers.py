@@ -233,19 +233,19 @@ class CManager(Maintained[T]):
         Cost:
             1 get.
         """
-        key, stored = await self._find(pk)
+        key, stored = await self._find(pk, self._committer.look)
         if stored is None:
             raise NotFoundError(key)
         return self._reader.revive(key, stored)
 
     async def find_item(self, pk: PrimaryKey) -> T | None:
         """Return the item with this primary key, or ``None``; otherwise like ``get_item``."""
-        key, stored = await self._find(pk)
+        key, stored = await self._find(pk, self._committer.look)
         return None if stored is None else self._reader.revive(key, stored)
 
     async def get_revision(self, pk: PrimaryKey) -> tuple[T, Revision]:
         """Return the item with this primary key and its revision, for a later ``replace_item``; like ``get_item``."""
-        key, stored = await self._find(pk)
+        key, stored = await self._find(pk, self._committer.load)
         if stored is None:
             raise NotFoundError(key)
         return self._reader.revive(key, stored), Revision.of(stored)
@@ -315,9 +315,9 @@ class CManager(Maintained[T]):
         await each_bounded(remove, many(items_or_pks), self._concurrency)
         return removed
 
-    async def _find(self, pk: PrimaryKey) -> tuple[Key, Stored | None]:
+    async def _find(self, pk: PrimaryKey, read: Callable[[Key], Awaitable[Stored | None]]) -> tuple[Key, Stored | None]:
         key = self._layout.item(primary_key_text(pk))
-        stored = await self._committer.load(key)
+        stored = await read(key)
         return key, stored if stored is not None and stored.header.live else None
 
     async def _write(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ssshelf import CManager, Collection, DictItems
 from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Delete, Entry, IfAbsent, Put
@@ -376,3 +377,29 @@ def test_what_was_kept_serves_the_next_event_loop() -> None:
 def test_bounds_are_not_negative(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cannot be negative"):
         CachedStorage(MemoryStorage(), **wrong)
+
+
+class Notes(CManager[dict[str, Any]]):
+    item_manager = DictItems(pk="id", name="notes")
+    by_day = Collection[dict[str, Any]](lambda note: note["day"])
+
+
+def note(number: int, **fields: Any) -> dict[str, Any]:
+    return {"id": f"n{number}", "day": number, "text": "one", **fields}
+
+
+@in_time
+async def test_a_manager_shows_what_is_recent_and_writes_from_what_is_newest() -> None:
+    cache = Cache(max_age_s=AGE_S)
+    ours, theirs = Notes(cache), Notes(cache.store)
+    await ours.add_item(note(1))
+    await ours.get_item("n1")
+    await theirs.update_item("n1", lambda found: found | {"text": "two"})
+
+    shown = await ours.get_item("n1")
+    _, rev = await ours.get_revision("n1")
+    await ours.update_item("n1", lambda found: found | {"seen": found["text"]})
+
+    assert shown["text"] == "one"
+    assert rev.startswith("2-")
+    assert await ours.get_item("n1") == note(1, text="two", seen="two")
