@@ -78,12 +78,10 @@ class Committer:
         Cost:
             1 get, or none.
         """
+        if etag is None:
+            return await _stored(item, get_recent(self.storage, item))
         known = recall(self.storage, item, etag)
-        return (
-            Stored(known.etag, *unpack(item, known.data))
-            if known
-            else await _stored(item, get_recent(self.storage, item))
-        )
+        return Stored(etag, *unpack(item, known.data)) if known else await self.load(item)
 
     def check(self, item: Key, draft: Draft) -> None:
         """Refuse what the store has no room for, before anything is sent.

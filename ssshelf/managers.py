@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from ssshelf._concurrency import PerKey, each_bounded, many, map_bounded
+from ssshelf.all_items import AllItems
 from ssshelf.catalog import Catalog
 from ssshelf.collections import Collection, Reader
 from ssshelf.commit import Committer
@@ -28,7 +29,7 @@ _ATTEMPTS_ALONE = 2
 """Of a write that nobody hinders: what it started from may have been a guess, that there is nothing yet."""
 
 
-class CManager(Maintained[T]):
+class CManager(AllItems[T], Maintained[T]):
     """Items of one kind on a storage, and the collections declared as attributes of the class.
 
     Each instance has its own bound copies of the declarations, so instances share nothing. A subclass inherits

@@ -12,7 +12,7 @@ from ssshelf.errors import CorruptionError, InvalidCursorError
 from ssshelf.keys import Key, Part, encode
 from ssshelf.layout import Layout
 
-__all__ = ["KeyPage", "Page", "Window", "parts_of"]
+__all__ = ["Cursors", "KeyPage", "Page", "Window", "parts_of"]
 
 T = TypeVar("T")
 _DIGEST_BYTES = 8
@@ -77,6 +77,43 @@ def parts_of(value: Part | tuple[Part, ...] | list[Part]) -> tuple[Part, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
+class Cursors:
+    """Opaque texts for the places where the pages of one listing end.
+
+    Args:
+        listing: Tells it from all others; its cursors are refused by those.
+    """
+
+    __slots__ = ("_listing",)
+
+    def __init__(self, listing: str) -> None:
+        self._listing = f"{listing} ".encode()
+
+    def pack(self, place: str) -> str:
+        """Return the cursor that continues behind ``place``."""
+        data = place.encode()
+        return base64.urlsafe_b64encode(self._digest(data) + data).decode().rstrip("=")
+
+    def unpack(self, cursor: str) -> str:
+        """Return the place that a cursor continues behind.
+
+        Raises:
+            InvalidCursorError: It is of another listing, or no cursor at all.
+        """
+        try:
+            data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            place = data[_DIGEST_BYTES:].decode()
+            if self.pack(place) == cursor:
+                return place
+        except (ValueError, TypeError):
+            pass
+        msg = "`after` is not of this listing: give that of a page with the same collection, prefix, start and stop"
+        raise InvalidCursorError(msg)
+
+    def _digest(self, data: bytes) -> bytes:
+        return hashlib.blake2s(self._listing + data, digest_size=_DIGEST_BYTES).digest()
+
+
 class Window:
     """The part of a collection that one listing is about.
 
@@ -94,7 +131,7 @@ class Window:
         before: Where a scan has to stop.
     """
 
-    __slots__ = ("_below", "_fingerprint", "_high", "_layout", "_low", "before", "prefix")
+    __slots__ = ("_below", "_cursors", "_high", "_layout", "_low", "before", "prefix")
 
     def __init__(
         self,
@@ -110,7 +147,7 @@ class Window:
         self._high = None if stop is None else self._below + encode(stop)
         self.prefix = Key.from_text(layout.text(self._below)[:-1])
         self.before = None if self._high is None else layout.text(self._high)
-        self._fingerprint = f"{self.prefix.text} {self._low} {self._high} ".encode()
+        self._cursors = Cursors(f"{self.prefix.text} {self._low} {self._high}")
 
     def begin(self, cursor: str | None) -> tuple[str, str]:
         """Return the position that a page begins behind, and the text that its scan begins after.
@@ -120,30 +157,15 @@ class Window:
         """
         if cursor is None:
             return self._low, self._layout.text(self._low)
-        position = self._opened(cursor)
+        position = self._below + self._cursors.unpack(cursor)
         return position, self._layout.text(position) + "~"  # greater than every revision
 
     def cursor(self, position: str) -> str:
         """Return the cursor that continues behind ``position``."""
-        rest = position[len(self._below) :].encode()
-        return base64.urlsafe_b64encode(self._digest(rest) + rest).decode().rstrip("=")
+        return self._cursors.pack(position[len(self._below) :])
 
     def holds(self, position: str, behind: str, last: str | None) -> bool:
         """Whether ``position`` is on the page that begins behind ``behind`` and ends at ``last``, if there are more."""
         if not position.startswith(self._below) or position <= behind:
             return False
         return (last is None or position <= last) and (self._high is None or position < self._high)
-
-    def _opened(self, cursor: str) -> str:
-        try:
-            data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            position = self._below + data[_DIGEST_BYTES:].decode()
-            if self.cursor(position) == cursor:
-                return position
-        except (ValueError, TypeError):
-            pass
-        msg = "`after` is not of this listing: give that of a page with the same collection, prefix, start and stop"
-        raise InvalidCursorError(msg)
-
-    def _digest(self, rest: bytes) -> bytes:
-        return hashlib.blake2s(self._fingerprint + rest, digest_size=_DIGEST_BYTES).digest()

@@ -34,6 +34,7 @@ BODIES = {
         "return list(chain.from_iterable(self._calls.in_batches(self._source.get_items, {arguments})))"
     ),
     "CManager.remove_items": "return sum(self._calls.in_batches(self._source.remove_items, {arguments}))",
+    "AllItems.iter_all": "return self._calls.pages(self._source._all_pages({arguments}))",
     "Collection.prefix": "return self._calls.pages(self._source._pages({arguments}))",
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import chain
 from typing import Generic, TypeVar
 
 from ssshelf import managers
 from ssshelf.blocking._calls import Calls
+from ssshelf.collections import PAGE_LIMIT
 from ssshelf.drafts import Revision
 from ssshelf.items import PrimaryKey
 from ssshelf.maintenance import Reindexed, Report, Swept
+from ssshelf.pages import Page
 
 __all__ = ["CManagerMethods"]
 
@@ -190,6 +192,55 @@ class CManagerMethods(Generic[T]):
     def remove_items(self, items_or_pks: Iterable[T | PrimaryKey]) -> int:
         """Remove items as ``remove_item`` does, many at a time, and return how many there were."""
         return sum(self._calls.in_batches(self._source.remove_items, items_or_pks))
+
+    def get_all(
+        self,
+        limit: int = PAGE_LIMIT,
+        after: str | None = None,
+        *,
+        start: PrimaryKey | None = None,
+        stop: PrimaryKey | None = None,
+        skip_corrupt: bool = False,
+    ) -> Page[T]:
+        """Return one page of all items, in the order of their primary keys.
+
+        Args:
+            limit: Most rows, 1 to 1000. There may be fewer although more follow; only ``after`` tells.
+            after: The ``after`` of the page before; ``None`` reads the first.
+            start: The first primary key to list.
+            stop: The first primary key not to list any more.
+            skip_corrupt: Leave out what cannot be read, and name it in ``Page.corrupt``.
+
+        Raises:
+            CorruptionError: An item cannot be read, and ``skip_corrupt`` is false.
+            InvalidCursorError: ``after`` is of another listing.
+            ValueError: ``limit`` is not 1 to 1000.
+            UnavailableError: The store did not answer; safe to repeat.
+
+        Cost:
+            1 scan, then 1 get for each item, and for each that was removed and not swept yet. With a ``CachedStorage``
+            there are none for those that are still what was read before, as the scan tells.
+        """
+        return self._calls.call(self._source.get_all, limit, after, start=start, stop=stop, skip_corrupt=skip_corrupt)
+
+    def iter_all(
+        self, *, start: PrimaryKey | None = None, stop: PrimaryKey | None = None, skip_corrupt: bool = False
+    ) -> Iterator[T]:
+        """Iterate over all items, in the order of their primary keys; the next page is read while this one is consumed.
+
+        Args:
+            start: The first primary key to list.
+            stop: The first primary key not to list any more.
+            skip_corrupt: Leave out what cannot be read.
+
+        Raises:
+            CorruptionError: An item cannot be read, and ``skip_corrupt`` is false.
+            UnavailableError: The store did not answer.
+
+        Cost:
+            That of the pages, of 200 items each.
+        """
+        return self._calls.pages(self._source._all_pages(start=start, stop=stop, skip_corrupt=skip_corrupt))
 
     def sweep(self, *, grace_s: float | None = None, progress: Report | None = None) -> Swept:
         """Remove what crashes and removals left behind: index entries and claims of nobody, and tombstones.

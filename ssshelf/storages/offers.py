@@ -54,6 +54,6 @@ async def get_recent(storage: Storage, key: Key) -> Entry:
     return await (storage.get_recent(key) if isinstance(storage, ReadCache) else storage.get(key))
 
 
-def recall(storage: Storage, key: Key, etag: str | None) -> Entry | None:
+def recall(storage: Storage, key: Key, etag: str) -> Entry | None:
     """Return the entry with this etag if the storage remembers it."""
-    return storage.recall(key, etag) if etag is not None and isinstance(storage, ReadCache) else None
+    return storage.recall(key, etag) if isinstance(storage, ReadCache) else None

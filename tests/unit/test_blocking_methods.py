@@ -14,7 +14,7 @@ from tools.blocking_methods import LEFT_OUT, generated
 
 PAIRS = [(ssshelf.CManager, blocking.CManager), (ssshelf.Collection, blocking.Collection)]
 BLOCKING_ONLY = {"close", "findings"}
-OTHERWISE_TYPED = {"prefix", "verify"}
+OTHERWISE_TYPED = {"iter_all", "prefix", "verify"}
 
 
 def public(cls: type[Any]) -> set[str]:
