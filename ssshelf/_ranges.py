@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ssshelf._taken import is_taken
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key, Part, decode, encode
 from ssshelf.pages import parts_of
@@ -45,8 +46,15 @@ class Range:
         """Whether ``at``, of the same shelf, is in the range."""
         return self.low <= at.below < self.high
 
-    async def pages(self, storage: Storage, limit: int = MAX_SCAN_ROWS) -> AsyncIterator[list[Key]]:
+    async def pages(
+        self, storage: Storage, limit: int = MAX_SCAN_ROWS, *, with_taken: bool = False
+    ) -> AsyncIterator[list[Key]]:
         """Yield the keys of the range, in order; what something else has put there is left out.
+
+        Args:
+            storage: Where the shelf is.
+            limit: Most keys of a page.
+            with_taken: Whether to yield also those where only the mark of a pop is.
 
         Cost:
             1 scan for each 1,000, and 1 more with a prefix and no start.
@@ -54,7 +62,8 @@ class Range:
         for span in self.spans:
             most = min(limit, span.limit)
             async for rows in scan_pages(storage, span.prefix, span.after, span.before, most):
-                yield [row.key for row in rows if row.key.text.endswith("!")]
+                keys = (row for row in rows if row.key.text.endswith("!"))
+                yield [row.key for row in keys if with_taken or not is_taken(row)]
 
 
 class Names:

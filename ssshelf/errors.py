@@ -23,10 +23,9 @@ Messages name keys, never the content of an item and never a secret.
 from __future__ import annotations
 
 import reprlib
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from ssshelf.keys import Key, Part
+from ssshelf.keys import Key, Part
 
 __all__ = [
     "AlreadyExistsError",
@@ -46,6 +45,10 @@ __all__ = [
 ]
 
 
+Named: TypeAlias = "Key | Part | tuple[Part, ...]"
+"""The key of an entry; or, from a ``Shelf``, what its caller gave as one. Attributes are ``Any``: who catches knows."""
+
+
 class ShelfError(Exception):
     """The root of what can go wrong outside the caller's code."""
 
@@ -57,12 +60,12 @@ class NotFoundError(ShelfError, KeyError):
         key: The key that was asked for.
     """
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Named) -> None:
         super().__init__(key)
-        self.key = key
+        self.key: Any = key
 
     def __str__(self) -> str:
-        return f"nothing is stored under {self.key}"
+        return f"nothing is stored under {_text(self.key)}"
 
 
 class ConflictError(ShelfError):
@@ -74,15 +77,15 @@ class ConflictError(ShelfError):
         found: The version that was there; ``None`` when it was absent or the store did not say.
     """
 
-    def __init__(self, key: Key, expected: str | None, found: str | None) -> None:
+    def __init__(self, key: Named, expected: str | None, found: str | None) -> None:
         super().__init__(key, expected, found)
-        self.key = key
+        self.key: Any = key
         self.expected = expected
         self.found = found
 
     def __str__(self) -> str:
         wanted = "nothing" if self.expected is None else self.expected
-        return f"{self.key}: expected {wanted}, found {self.found or 'something else'}; nothing was written"
+        return f"{_text(self.key)}: expected {wanted}, found {self.found or 'something else'}; nothing was written"
 
 
 class AlreadyExistsError(ConflictError):
@@ -128,14 +131,14 @@ class CommitUnknownError(ShelfError):
         rev: The revision the item has if the write was applied, or the etag of the entry; empty if that was to be gone.
     """
 
-    def __init__(self, key: Key, rev: str) -> None:
+    def __init__(self, key: Named, rev: str) -> None:
         super().__init__(key, rev)
-        self.key = key
+        self.key: Any = key
         self.rev = rev
 
     def __str__(self) -> str:
         outcome = f"revision {self.rev} was written" if self.rev else "it was removed"
-        return f"{self.key}: the store did not say whether {outcome}"
+        return f"{_text(self.key)}: the store did not say whether {outcome}"
 
 
 class UnavailableError(ShelfError):
@@ -193,13 +196,13 @@ class CorruptionError(ShelfError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, key: Key, reason: str) -> None:
+    def __init__(self, key: Named, reason: str) -> None:
         super().__init__(key, reason)
-        self.key = key
+        self.key: Any = key
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.reason}" if self.key.text else self.reason
+        return self.reason if self.key == Key() else f"{_text(self.key)}: {self.reason}"
 
 
 class UnsupportedError(ShelfError):
@@ -230,3 +233,7 @@ class KeyTooLongError(ShelfError, ValueError):
             f"the key is stored under a name of {self.size_bytes} bytes, {self.limit_bytes} is the most; "
             f"its longest part is {reprlib.repr(self.part)}"
         )
+
+
+def _text(key: Named) -> str:
+    return str(key) if isinstance(key, Key) else f"{key!r:.200}"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ssshelf._concurrency import chunks, each_bounded
 from ssshelf._entries import ABSENT, BULK, Entries, pairs_of
+from ssshelf._naming import naming
 from ssshelf._ranges import Names, Range, ShelfKey
-from ssshelf._register import Register
-from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, UnsupportedError
+from ssshelf._slots import Slot
+from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.serializers import Serializer, as_serializer
@@ -21,7 +22,6 @@ from ssshelf.storages import open_storage
 from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Storage, delete_many
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["Shelf", "ShelfKey"]
@@ -110,8 +110,9 @@ class Shelf(Generic[V]):
             NotFoundError: There is none; a ``KeyError``.
         """
         at = self._names.key(key)
-        entry = await self.storage.get(at)
-        return self._entries.load(at, entry), entry.etag
+        with naming(key):
+            entry = await self._entries.read(at)
+            return self._entries.load(at, entry), entry.etag
 
     async def get_many(self, keys: Iterable[ShelfKey]) -> dict[ShelfKey, V]:
         """Return the values of those of ``keys`` that have one, in the order of ``keys``; otherwise like ``get``.
@@ -142,7 +143,7 @@ class Shelf(Generic[V]):
         Cost:
             1 put.
         """
-        return await self.storage.put(self._names.key(key), self._entries.dump(key, value))
+        return await self.storage.put(*self._entries.entry(key, value))
 
     async def replace(self, key: ShelfKey, value: V, *, expect: str | None) -> str:
         """Store the value of ``key`` if nobody was faster, and return its etag.
@@ -163,9 +164,11 @@ class Shelf(Generic[V]):
             TypeError, ValueError: As for ``set``.
 
         Cost:
-            1 put.
+            1 put; 1 get more if there is a value where there shall be none.
         """
-        return await self._register(self._names.key(key)).write(self._entries.dump(key, value), expect=expect)
+        at, data = self._entries.entry(key, value)
+        with naming(key):
+            return await self._slot(at).write(data, expect=expect)
 
     async def setdefault(self, key: ShelfKey, default: V) -> V:
         """Return the value of ``key``; if there is none, store ``default`` first. Of several callers one stores.
@@ -177,20 +180,21 @@ class Shelf(Generic[V]):
             1 get; a put more where there is none.
         """
         at = self._names.key(key)
-        register = self._register(at)
+        slot = self._slot(at)
 
         async def attempt() -> V:
-            if (entry := await register.read()) is not None:
+            if (entry := await slot.read()) is not None:
                 return self._entries.load(at, entry)
-            await register.write(self._entries.dump(key, default), expect=None)
+            await slot.write(self._entries.entry(key, default)[1], expect=None)
             return default
 
-        try:
-            return await self._retries.redo(attempt)
-        except CommitUnknownError:  # what is there is the answer, whoever stored it
-            if (entry := await register.read()) is None:
-                raise
-            return self._entries.load(at, entry)
+        with naming(key):
+            try:
+                return await self._retries.redo(attempt)
+            except CommitUnknownError:  # what is there is the answer, whoever stored it
+                if (entry := await slot.read()) is None:
+                    raise
+                return self._entries.load(at, entry)
 
     async def update(self, other: Mapping[Any, V] | Iterable[tuple[Any, V]] = (), /, **more: V) -> None:
         """Store many values, whatever is there, many at a time; of several for one key the last one stays.
@@ -210,9 +214,7 @@ class Shelf(Generic[V]):
             1 put for each, as many at a time as ``concurrency``.
         """
         for chunk in chunks(pairs_of(other, more), BULK):
-            entries = {self._names.key(key): self._entries.dump(key, value) for key, value in chunk}
-            for entry in entries.items():
-                self.storage.capabilities.check_entry(*entry)
+            entries = dict(self._entries.entry(key, value) for key, value in chunk)
             bound = min(len(entries), self._entries.concurrency)
             await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), bound)
 
@@ -242,7 +244,7 @@ class Shelf(Generic[V]):
         Cost:
             1 scan for each 1,000, and what ``delete_many`` costs.
         """
-        async for keys in self._everything.pages(self.storage):
+        async for keys in self._everything.pages(self.storage, with_taken=True):
             await delete_many(self.storage, keys)
 
     @overload
@@ -250,11 +252,11 @@ class Shelf(Generic[V]):
     @overload
     async def pop(self, key: ShelfKey, default: D) -> V | D: ...
     async def pop(self, key: ShelfKey, default: Any = ABSENT) -> Any:
-        """Remove ``key`` and return its value. Of several callers one gets it, if the store refuses the others.
+        """Remove ``key`` and return its value. Of several callers one gets it.
 
-        Memory, SQLite and DynamoDB do. Some buckets ignore the condition of a deletion, or only, as Ceph does, where
-        the entry is gone already: there, several who pop at the very same time may get the same value. To give
-        something out once on any store, mark it as taken with ``replace``. Late requests are those of ``replace``, too.
+        Where a store also tells those who are late that they have deleted a value, as Ceph does, a mark takes its place
+        first, which is no value to any reader. A crash may leave it there, and a store whose deletions have no
+        conditions keeps it, until the key is written or deleted, or by ``clear``. What arrives late: see ``replace``.
 
         Args:
             key: The key.
@@ -264,20 +266,22 @@ class Shelf(Generic[V]):
             NotFoundError: There is none, and no ``default``.
             CorruptionError: The value cannot be read; it was not removed.
             CommitUnknownError: An answer was lost: this, or somebody else, may have removed it, or may yet.
+            UnsupportedError: The store ignores conditions: ``get`` and ``delete`` do without.
 
         Cost:
-            1 get and 1 delete.
+            1 get and 1 delete; 1 put more with a mark.
         """
         at = self._names.key(key)
 
         async def attempt() -> Any:
-            if (entry := await self._register(at).read()) is not None:
+            if (entry := await self._slot(at).read()) is not None:
                 return await self._take(at, entry)
             if default is ABSENT:
                 raise NotFoundError(at)
             return default
 
-        return await self._retries.redo(attempt)
+        with naming(key):
+            return await self._retries.redo(attempt)
 
     async def popitem(self) -> tuple[ShelfKey, V]:
         """Remove the first key, and return it with its value; otherwise like ``pop``.
@@ -286,15 +290,16 @@ class Shelf(Generic[V]):
             NotFoundError: The shelf is empty; a ``KeyError``.
 
         Cost:
-            1 scan of a single row, 1 get and 1 delete.
+            1 scan of a single row, and what ``pop`` costs; 1 scan more for each 1,000 marks that stayed.
         """
 
         async def attempt() -> tuple[ShelfKey, V]:
             if (at := await self._entries.first(self._everything)) is None:
                 raise NotFoundError(self._names.root)
-            if (entry := await self._register(at).read()) is None:
-                raise ConflictError(at, "the first value", None)
-            return self._names.parts(at), await self._take(at, entry)
+            with naming(key := self._names.parts(at)):
+                if (entry := await self._slot(at).read()) is None:
+                    raise ConflictError(at, "the first value", None)
+                return key, await self._take(at, entry)
 
         return await self._retries.redo(attempt)
 
@@ -375,25 +380,20 @@ class Shelf(Generic[V]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     @property
     def _everything(self) -> Range:
         return self._names.range(None, None, None)
 
-    def _register(self, at: Key) -> Register:
-        return Register(self.storage, at, self._retries, is_stamped=False)
+    def _slot(self, at: Key) -> Slot:
+        return Slot(self.storage, at, self._retries)
 
     async def _take(self, at: Key, entry: Entry) -> V:
         """Remove an entry that was read, and return its value, which is looked at before."""
         value = self._entries.load(at, entry)
-        try:
-            await self._register(at).delete(expect=entry.etag)
-        except UnsupportedError:  # found out only now, perhaps
-            await self.storage.delete(at)
+        await self._slot(at).take(entry)
         return value
 
     def __repr__(self) -> str:

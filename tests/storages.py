@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiobotocore.session import get_session
 
+from ssshelf.errors import ConflictError, UnsupportedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import Capabilities, Storage
+from ssshelf.storages.base import Capabilities, IfMatch, Storage
 from ssshelf.storages.cached import CachedStorage
 from ssshelf.storages.counting import CountingStorage
 from ssshelf.storages.dynamodb import DynamoDBStorage
@@ -72,7 +73,7 @@ SESSION = get_session()  # one for all, since each reads the same files
 
 
 class LimitedStorage(WrapperStorage):
-    """A storage that says of itself what a test wants it to."""
+    """A storage that says of itself what a test wants it to, and whose conditional deletions are as it says."""
 
     def __init__(self, inner: Storage, **capabilities: Any) -> None:
         super().__init__(inner)
@@ -81,6 +82,16 @@ class LimitedStorage(WrapperStorage):
     @property
     def capabilities(self) -> Capabilities:
         return dataclasses.replace(self.inner.capabilities, **self._said)
+
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        if condition is not None and not self.capabilities.conditional_delete:
+            msg = "no conditional deletions here"
+            raise UnsupportedError(msg)
+        try:
+            await super().delete(key, condition=condition)
+        except ConflictError as error:
+            if error.found is not None or self.capabilities.exclusive_delete:
+                raise
 
 
 @contextlib.asynccontextmanager

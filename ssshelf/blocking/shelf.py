@@ -85,7 +85,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
             return is_there
 
         if not self._change(delete):
-            raise NotFoundError(at)
+            raise NotFoundError(key)
 
     def __contains__(self, key: object) -> bool:
         return self._call(self._shelf.has, key)  # type: ignore[arg-type]  # what is no key is refused there
@@ -146,7 +146,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
             return value
 
         if (value := self._change(pop)) is ABSENT:
-            raise NotFoundError(at)
+            raise NotFoundError(key)
         return value
 
     def popitem(self) -> tuple[ShelfKey, V]:

@@ -116,6 +116,8 @@ class Capabilities:
     Attributes:
         conditional_put: Honours ``IfAbsent`` and ``IfMatch`` when writing.
         conditional_delete: Honours ``IfMatch`` when deleting.
+        exclusive_delete: Also refuses ``IfMatch`` where there is nothing, so that of several who delete an entry one is
+            told that it did.
         atomic_batch: How many operations ``AtomicBatch.commit`` takes; 1 when there are no transactions.
         max_key_bytes: The longest key text.
         max_value_bytes: The largest entry; ``None`` when only memory and disk limit it.
@@ -128,6 +130,7 @@ class Capabilities:
 
     conditional_put: bool = True
     conditional_delete: bool = True
+    exclusive_delete: bool = True
     atomic_batch: int = 1
     max_key_bytes: int = MAX_KEY_BYTES
     max_value_bytes: int | None = None
@@ -146,8 +149,13 @@ class Capabilities:
             longest = max(key.parts, key=lambda part: len(Key(part).text))
             raise KeyTooLongError(longest, len(key.text), self.max_key_bytes)
 
-    def check_entry(self, key: Key, data: bytes) -> None:
+    def check_entry(self, key: Key, data: bytes, name: str = "") -> None:
         """Refuse what cannot be stored, before anything is sent.
+
+        Args:
+            key: The key.
+            data: The entry.
+            name: What an error calls the entry; by default the key.
 
         Raises:
             TypeError: ``data`` is not bytes.
@@ -156,10 +164,10 @@ class Capabilities:
         """
         self.check_key(key)
         if not isinstance(data, bytes):
-            msg = f"{key}: a storage takes bytes, not {type(data).__name__}"
+            msg = f"{name or key}: a storage takes bytes, not {type(data).__name__}"
             raise TypeError(msg)
         if self.max_value_bytes is not None and len(data) > self.max_value_bytes:
-            msg = f"{key}: {len(data)} bytes are more than the {self.max_value_bytes} this store takes"
+            msg = f"{name or key}: {len(data)} bytes are more than the {self.max_value_bytes} this store takes"
             raise ValueError(msg)
 
 
@@ -199,7 +207,8 @@ class Storage(Protocol):
         """Remove the entry under ``key``; removing an absent one without a condition is not an error.
 
         Raises:
-            ConflictError: The condition does not hold; nothing was removed.
+            ConflictError: The condition does not hold; nothing was removed. Where there is nothing, not every store
+                says so, as ``exclusive_delete`` of the capabilities tells.
             UnavailableError: The outcome is unknown; safe to repeat.
         """
 

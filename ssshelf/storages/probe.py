@@ -40,6 +40,8 @@ _PROBLEMS = {
     "limit_honoured": "a listing has more rows than were asked for, or does not say that more follow",
     "delete_match_removes": "it does not delete an entry on condition that it is unchanged (If-Match)",
     "delete_match_refuses": "it deletes an entry on condition that it is unchanged, although it has changed (If-Match)",
+    "delete_match_refuses_missing": "it says that it deletes an entry on condition that it is unchanged, although it "
+    "is gone (If-Match)",
     "nested_keys": "it does not store an entry beside entries whose names begin with its name and a slash",
     "old_signature_refused": "it accepts requests that were signed long ago, so that nobody knows when the last "
     "trace of a writer that gave up arrives",
@@ -67,6 +69,7 @@ class Probe:
         limit_honoured: A listing has no more rows than were asked for, and says that more follow.
         delete_match_removes: A deletion with ``IfMatch`` removes the entry with this etag.
         delete_match_refuses: A deletion with ``IfMatch`` is refused where the entry has another etag, and it stays.
+        delete_match_refuses_missing: A deletion with ``IfMatch`` is refused where there is nothing.
         nested_keys: ``a`` and ``a/b`` can be stored beside each other.
         old_signature_refused: A request that was signed 20 minutes ago is refused; ``None`` where none are signed.
         etag_quoted: The store takes the etag of If-Match in quotes, as HTTP has it, and not only without them;
@@ -84,6 +87,7 @@ class Probe:
     limit_honoured: bool
     delete_match_removes: bool
     delete_match_refuses: bool
+    delete_match_refuses_missing: bool
     nested_keys: bool
     old_signature_refused: bool | None = None
     etag_quoted: bool | None = None
@@ -100,6 +104,7 @@ class Probe:
 
     def applied_to(self, documented: Capabilities) -> Capabilities:
         """Return what the store can do, of what it is said to."""
+        deletes = self.delete_match_removes and self.delete_match_refuses
         return dataclasses.replace(
             documented,
             conditional_put=self.if_absent_creates
@@ -108,7 +113,8 @@ class Probe:
             and self.if_match_refuses
             and self.if_match_refuses_missing
             and self.one_winner,
-            conditional_delete=self.delete_match_removes and self.delete_match_refuses,
+            conditional_delete=deletes,
+            exclusive_delete=deletes and self.delete_match_refuses_missing,
             ordered_scan=self.lists_in_order and self.after_exclusive and self.limit_honoured,
             late_s=None if self.old_signature_refused is False else documented.late_s,
             advice=self.advice,
@@ -118,12 +124,13 @@ class Probe:
     def of(cls, said: Capabilities) -> Probe:
         """Return what a storage that is not asked says of itself."""
         conditions = [name for name in _PROBLEMS if name.startswith("if_") or name == "one_winner"]
-        deletions = [name for name in _PROBLEMS if name.startswith("delete_")]
+        deletions = ("delete_match_removes", "delete_match_refuses")
         listings = ("lists_in_order", "after_exclusive", "limit_honoured")
         return cls(
             **dict.fromkeys(conditions, said.conditional_put),
             **dict.fromkeys(deletions, said.conditional_delete),
             **dict.fromkeys(listings, said.ordered_scan),
+            delete_match_refuses_missing=said.conditional_delete and said.exclusive_delete,
             nested_keys=True,
             old_signature_refused=said.late_s is not None,
         )
@@ -164,7 +171,7 @@ async def ask(storage: Storage, retries: RetryPolicy | None = None) -> Probe:
         DeniedError: The credentials do not allow to write.
 
     Cost:
-        30 requests, 7 one after another; more if the store has no batch deletion.
+        31 requests, 7 one after another; more if the store has no batch deletion.
     """
     retries = retries or RetryPolicy()
     asker = _Asker(storage, Key("meta", "probing", f"{retries.dice.getrandbits(64):016x}"))
@@ -193,6 +200,7 @@ class _Asker:
             self._writing,
             self._writing_over_nothing,
             self._deleting,
+            self._deleting_nothing,
             self._racing,
             self._listing,
         ]
@@ -240,6 +248,10 @@ class _Asker:
             "delete_match_refuses": refused is True and spared,
             "delete_match_removes": removes and await self._is_gone(key),
         }
+
+    async def _deleting_nothing(self) -> dict[str, bool]:
+        refused = await _refused(self._storage.delete(self._fresh(), condition=IfMatch(_OTHER_ETAG)))
+        return {"delete_match_refuses_missing": refused is True}
 
     async def _racing(self) -> dict[str, bool]:
         key = self._fresh()

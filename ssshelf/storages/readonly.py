@@ -8,6 +8,7 @@ from typing import NoReturn
 from ssshelf.errors import DeniedError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Condition, IfMatch, Operation
+from ssshelf.storages.probe import Probe
 from ssshelf.storages.wrapper import WrapperStorage
 
 __all__ = ["ReadOnlyStorage"]
@@ -31,6 +32,12 @@ class ReadOnlyStorage(WrapperStorage):
 
     async def delete_many(self, keys: Sequence[Key]) -> None:  # noqa: ARG002
         self._refuse()
+
+    async def probe(self, *, fresh: bool = True) -> Probe:
+        """Return what the capabilities of the storage inside say; to ask the store would be to write."""
+        if fresh:
+            self._refuse()
+        return Probe.of(self.capabilities)
 
     def _refuse(self) -> NoReturn:
         msg = f"{self.inner!r} was opened for reading only: nothing was written"

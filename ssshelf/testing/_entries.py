@@ -27,7 +27,7 @@ __all__ = ["EntryPromises"]
 _KEY = Key("k", "one")
 
 
-async def _won(attempt: asyncio.Task[str]) -> bool:
+async def _won(attempt: asyncio.Task[str] | asyncio.Task[None]) -> bool:
     try:
         await attempt
     except (ConflictError, UnavailableError):  # a store may answer a race with "I do not know"
@@ -231,6 +231,29 @@ class EntryPromises:
             return
         await storage.delete(_KEY, condition=IfMatch(etag))
 
+        with pytest.raises(NotFoundError):
+            await storage.get(_KEY)
+
+    async def test_a_conditional_delete_of_what_is_gone_is_refused(self, storage: Storage) -> None:
+        etag = await storage.put(_KEY, b"1")
+        await storage.delete(_KEY)
+        if not (storage.capabilities.conditional_delete and storage.capabilities.exclusive_delete):
+            pytest.skip("capability: no exclusive_delete")
+
+        with pytest.raises(ConflictError) as caught:
+            await storage.delete(_KEY, condition=IfMatch(etag))
+
+        assert caught.value.key == _KEY
+
+    async def test_of_many_that_delete_one_wins(self, storage: Storage) -> None:
+        etag = await storage.put(_KEY, b"1")
+        if not (storage.capabilities.conditional_delete and storage.capabilities.exclusive_delete):
+            pytest.skip("capability: no exclusive_delete")
+        attempts = [asyncio.create_task(storage.delete(_KEY, condition=IfMatch(etag))) for _ in range(8)]
+
+        winners = [attempt for attempt in attempts if await _won(attempt)]
+
+        assert len(winners) <= 1
         with pytest.raises(NotFoundError):
             await storage.get(_KEY)
 

@@ -167,6 +167,15 @@ class StrictDelete(Broken):
         await super().delete(key, condition=condition)
 
 
+class DeletesWhatIsGone(Broken):
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        try:
+            await self.inner.get(key)
+        except NotFoundError:
+            return
+        await super().delete(key, condition=condition)
+
+
 class DeletesByText(Broken):
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         await super().delete(key, condition=condition)

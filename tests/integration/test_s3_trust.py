@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
-ASKED = 31
+ASKED = 32
 """Requests of a probe."""
 
 servers = [
@@ -97,6 +97,7 @@ async def test_what_each_server_does(request: pytest.FixtureRequest, name: str) 
         assert storage.capabilities.late_s == (None if name == "moto" else 1800)
         assert storage.capabilities.conditional_put == (name != "s3rver")
         assert storage.capabilities.conditional_delete == (name in ("moto", "ceph"))
+        assert storage.capabilities.exclusive_delete == (name == "moto")
         assert [row.key.parts[:2] for row in (await storage.scan(Key())).rows] == [("meta", "probe")]
 
 

@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(3600 if FULL else 120)
 
 
-def used_by_threads(url: str, operations: int, *options: str, mode: Sequence[str] = ("-X", "dev")) -> None:
+def used_by_threads(url: str, operations: int, *, mode: Sequence[str] = ("-X", "dev")) -> None:
     command = [sys.executable, *mode, "-W", "error", "-m", "tests.integration.threads", url]
     done = subprocess.run(
-        [*command, str(10_000 if FULL else operations), *options], capture_output=True, text=True, check=False, cwd=ROOT
+        [*command, str(10_000 if FULL else operations)], capture_output=True, text=True, check=False, cwd=ROOT
     )
     complaints = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]  # how long it took
     assert (done.returncode, complaints) == (0, []), done.stderr
@@ -44,4 +44,4 @@ def test_on_s3(moto_url: str) -> None:
 
 @pytest.mark.ceph
 def test_on_ceph(ceph_url: str) -> None:
-    used_by_threads(s3_url(ceph_url), 300, "again")
+    used_by_threads(s3_url(ceph_url), 300)

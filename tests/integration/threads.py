@@ -1,10 +1,9 @@
 """Eight threads on one blocking shelf.
 
-    python -m tests.integration.threads URL OPERATIONS [again]
+    python -m tests.integration.threads URL OPERATIONS
 
 Each has keys of its own, which it compares with a dictionary after each operation, and all share a few: what is popped
-there was set by one and is got by one; of those who set a default all get the same. With "again", what was popped may
-be got by others, too, as on Ceph.
+there was set by one and is got by one; of those who set a default all get the same.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ OPERATIONS = [
 ]
 
 
-def main(url: str, operations: int, again: str = "") -> None:
+def main(url: str, operations: int) -> None:
     if url.startswith("s3:"):
         make_bucket(url)
     with ssshelf.open(url, "n") as shelf:
@@ -130,16 +129,16 @@ def main(url: str, operations: int, again: str = "") -> None:
         for user in users:
             if user.failure is not None:
                 raise user.failure
-        check(shelf, users, again=bool(again))
+        check(shelf, users)
     print(f"{THREADS} threads, {operations:,} operations, equal to the model")
 
 
-def check(shelf: Any, users: list[User], *, again: bool) -> None:
+def check(shelf: Any, users: list[User]) -> None:
     for user in users:
         assert dict(shelf.items(prefix=("own", user.number))) == user.model
     left = collections.Counter(map(tuple, shelf.values(prefix="shared")))
-    put, got = summed(user.put for user in users), summed(user.got for user in users)
-    assert (put <= got + left and put.keys() == {*got, *left}) if again else put == got + left
+    put = summed(user.put for user in users)
+    assert put == summed(user.got for user in users) + left
     assert set(put.values()) <= {1}
     for key, value in shelf.items(prefix="agreed"):
         assert {value} == set().union(*(user.defaults[key] for user in users))
@@ -162,4 +161,4 @@ def make_bucket(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -183,6 +183,12 @@ class DeletesAnything(Broken):
         await super().delete(key)
 
 
+class DeletesNothing(Broken):
+    async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
+        if condition is None or await self.holds(key):
+            await super().delete(key, condition=condition)
+
+
 class Folders(Broken):
     """Where a file cannot stand beside a folder of its name."""
 
@@ -246,7 +252,8 @@ def wrong(probe: Probe) -> set[str]:
         (IgnoresTheLimit, {"limit_honoured"}),
         (SaysThatIsAll, {"limit_honoured"}),
         (NeverDeletes, {"delete_match_removes"}),
-        (DeletesAnything, {"delete_match_refuses"}),
+        (DeletesAnything, {"delete_match_refuses", "delete_match_refuses_missing"}),
+        (DeletesNothing, {"delete_match_refuses_missing"}),
         (Folders, {"nested_keys"}),
         (LosersAreNotTold, set()),
         (
@@ -277,7 +284,7 @@ async def test_our_own_storages_do_all_they_should(request: pytest.FixtureReques
         assert (await storage.scan(Key())).rows == ()
 
 
-async def test_a_probe_costs_30_requests_most_of_them_at_once() -> None:
+async def test_a_probe_costs_31_requests_most_of_them_at_once() -> None:
     class Batches(MemoryStorage):
         async def delete_many(self, keys: Sequence[Key]) -> None:
             for key in keys:
@@ -287,7 +294,7 @@ async def test_a_probe_costs_30_requests_most_of_them_at_once() -> None:
 
     await ask(storage)
 
-    assert storage.total == 30
+    assert storage.total == 31
     assert storage.steps < 10
     assert storage.most_at_once > 8
 
@@ -295,11 +302,11 @@ async def test_a_probe_costs_30_requests_most_of_them_at_once() -> None:
 @pytest.mark.parametrize("fault", [Fault.UNSENT, Fault.LOST, Fault.ANSWER_LOST], ids=str)
 async def test_a_request_that_fails_is_no_answer(fault: Fault) -> None:
     inner = MemoryStorage()
-    for step in range(30):
+    for step in range(31):
         storage = FaultyStorage(inner, fail_at(step, fault))
 
         assert wrong(await ask(storage, QUICK)) == set()
-        assert len(storage.requests) >= 30
+        assert len(storage.requests) >= 31
 
 
 async def test_nothing_is_concluded_about_a_store_that_does_not_answer() -> None:
@@ -380,8 +387,9 @@ def test_what_is_no_probe_of_this_version_is_not_believed(data: bytes) -> None:
         ("one_winner", {"conditional_put": False}),
         ("after_exclusive", {"ordered_scan": False}),
         ("limit_honoured", {"ordered_scan": False}),
-        ("delete_match_refuses", {"conditional_delete": False}),
-        ("delete_match_removes", {"conditional_delete": False}),
+        ("delete_match_refuses", {"conditional_delete": False, "exclusive_delete": False}),
+        ("delete_match_removes", {"conditional_delete": False, "exclusive_delete": False}),
+        ("delete_match_refuses_missing", {"exclusive_delete": False}),
         ("old_signature_refused", {"late_s": None}),
         ("nested_keys", {}),
         ("etag_quoted", {}),
@@ -419,4 +427,5 @@ async def test_a_storage_that_remembers_nothing_is_believed_without_being_asked(
     assert storage.total == 0
     assert Probe.of(Capabilities(conditional_put=False)).applied_to(Capabilities()).conditional_put is False
     assert Probe.of(Capabilities(conditional_delete=False)).applied_to(Capabilities()).conditional_delete is False
+    assert Probe.of(Capabilities(exclusive_delete=False)).applied_to(Capabilities()).exclusive_delete is False
     assert Probe.of(Capabilities(late_s=None)).applied_to(Capabilities()).late_s is None

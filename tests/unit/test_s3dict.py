@@ -540,14 +540,7 @@ def test_delete_spares_what_somebody_else_has_saved(storage: CountingStorage) ->
 
 
 def test_a_store_without_conditional_deletes_says_so() -> None:
-    class Unconditional(LimitedStorage):
-        async def delete(self, key: Key, *, condition: Any = None) -> None:
-            if condition is not None:
-                msg = "no conditional deletes"
-                raise UnsupportedError(msg)
-            await self.inner.delete(key)
-
-    state = open_dict(Unconditional(MemoryStorage(), conditional_delete=False), data={"a": 1}, autosave=True)
+    state = open_dict(LimitedStorage(MemoryStorage(), conditional_delete=False), data={"a": 1}, autosave=True)
     with pytest.raises(UnsupportedError):
         state.delete()
     assert state == {"a": 1}

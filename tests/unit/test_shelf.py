@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import decimal
 import math
+import pickle
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ from ssshelf import (
     MemoryStorage,
     NotFoundError,
     Shelf,
+    ShelfError,
     UnavailableError,
-    UnsupportedError,
 )
 from ssshelf.retries import RetryPolicy
 from ssshelf.serializers import BytesSerializer, Compressed, TextSerializer
@@ -327,9 +328,9 @@ async def test_what_cannot_be_read_is_named(stored: bytes, serializer: Any) -> N
     await storage.put(Key("shelves", "main", "a"), stored)
 
     for read in (shelf.get("a"), shelf.get_many(["a"]), shelf.pop("a"), anext(shelf.items()), shelf.setdefault("a", 1)):
-        with pytest.raises(CorruptionError, match=r"^shelves!/main!/a!: \w+ raised \w+: the value is") as caught:
+        with pytest.raises(CorruptionError, match=r"^'a': \w+ raised \w+: the value is") as caught:
             await read
-        assert caught.value.key == Key("shelves", "main", "a")
+        assert caught.value.key == caught.value.args[0] == "a"
     assert await shelf.has("a")
     await shelf.delete("a")
 
@@ -366,7 +367,7 @@ async def test_what_cannot_be_kept_changes_nothing(serializer: str, value: Any) 
         lambda: shelf.setdefault("c", value),
     ]
     for write in writes:
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises((TypeError, ValueError), match=r"^the value of '[ac]' was not stored: "):
             await write()  # type: ignore[no-untyped-call]
     assert await listed(shelf) == ["a"]
     assert await shelf.get("a") == before
@@ -375,8 +376,13 @@ async def test_what_cannot_be_kept_changes_nothing(serializer: str, value: Any) 
 async def test_a_value_that_is_too_large_changes_nothing() -> None:
     shelf = Shelf(LimitedStorage(MemoryStorage(), max_value_bytes=10), serializer=BytesSerializer())
 
-    with pytest.raises(ValueError, match="11 bytes are more than the 10"):
-        await shelf.update({"a": b"x", "b": bytes(11)})
+    for write in (
+        shelf.update({"a": b"x", "b": bytes(11)}),
+        shelf.set("b", bytes(11)),
+        shelf.setdefault("b", bytes(11)),
+    ):
+        with pytest.raises(ValueError, match=r"^the value of 'b': 11 bytes are more than the 10"):
+            await write
     assert await shelf.is_empty()
 
 
@@ -401,6 +407,29 @@ class Beaten(WrapperStorage):
             await meanwhile()
             msg = "no answer"
             raise UnavailableError(msg)
+
+
+async def test_errors_tell_of_the_key_as_it_was_asked_for() -> None:
+    shelf: Shelf[Any] = Shelf(MemoryStorage(), retries=QUICK)
+    await shelf.set(("there", 1), 1)
+    calls: list[Any] = [
+        (shelf.get_entry(("a", 1.0)), "nothing is stored under ('a', 1.0)"),
+        (shelf.pop(("a", 1.0)), "nothing is stored under ('a', 1.0)"),
+        (shelf.replace(("a", 1.0), 2, expect="e"), "('a', 1.0): expected e, found something else; nothing was written"),
+    ]
+
+    for call, says in calls:
+        with pytest.raises(ShelfError) as caught:
+            await call
+        error: Any = pickle.loads(pickle.dumps(caught.value))
+        assert error.key == error.args[0] == ("a", 1.0)
+        assert type(error.args[0][1]) is float
+        assert str(error) == str(caught.value) == says
+    with pytest.raises(ConflictError, match=r"^\('there', 1\): expected nothing, found "):
+        await shelf.replace(("there", 1), 2, expect=None)
+    lost: Shelf[Any] = Shelf(Beaten(MemoryStorage(), lambda: lost.set("a", 5)), retries=QUICK)
+    with pytest.raises(CommitUnknownError, match=r"^'a': the store did not say"):
+        await lost.replace("a", 6, expect=None)
 
 
 async def test_who_may_have_lost_is_not_told_to_have_won() -> None:
@@ -458,21 +487,6 @@ async def test_an_update_that_fails_tells_how_far_it_came() -> None:
     with pytest.raises(UnavailableError) as caught:
         await shelf.update({n: n for n in range(10)})
     assert "4 of this call's operations were done" in "".join(caught.value.__notes__)
-
-
-async def test_where_conditions_are_ignored_a_shelf_still_stores() -> None:
-    class Careless(LimitedStorage):
-        async def delete(self, key: Key, *, condition: Any = None) -> None:
-            if condition is not None:
-                msg = "no conditional deletions here"
-                raise UnsupportedError(msg)
-            await super().delete(key)
-
-    shelf = Shelf(Careless(MemoryStorage(), conditional_delete=False))
-    await shelf.set("a", 1)
-
-    assert await shelf.pop("a") == 1
-    assert await shelf.is_empty()
 
 
 async def test_a_url_is_the_shelfs_to_close_and_a_storage_is_not(tmp_path: Path) -> None:

@@ -150,14 +150,7 @@ async def test_a_store_that_tells_no_ages_is_not_swept() -> None:
 
 
 async def test_a_store_without_conditional_deletions_keeps_tombstones(clock: Clock) -> None:
-    class Unconditional(LimitedStorage):
-        async def delete(self, key: Key, *, condition: Any = None) -> None:
-            if condition is not None:
-                msg = "no conditional deletions here"
-                raise UnsupportedError(msg)
-            await super().delete(key)
-
-    storage = Unconditional(MemoryStorage(transactions=False, clock=clock), conditional_delete=False)
+    storage = LimitedStorage(MemoryStorage(transactions=False, clock=clock), conditional_delete=False)
     notes = await with_garbage(storage)
     clock.pass_s(100)
 
