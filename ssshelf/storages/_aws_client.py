@@ -7,6 +7,8 @@ import contextlib
 import datetime as dt
 import io
 import warnings
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypedDict
@@ -17,6 +19,7 @@ import botocore.session
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
+from aiohttp import ClientResponse
 from botocore.handlers import add_expect_header
 from botocore.utils import parse_timestamp
 
@@ -30,6 +33,8 @@ _CLOSE_TIMEOUT_S = 5.0
 _SLOWEST_BYTES_PER_S = 16 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
+_limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
+"""What bounds the attempt that is under way."""
 
 
 class AWSOptions(TypedDict, total=False):
@@ -54,6 +59,19 @@ class AWSOptions(TypedDict, total=False):
     read_timeout_s: float
 
 
+class _Answer(ClientResponse):
+    """An answer that botocore reads whole: what has come extends the limit of the attempt."""
+
+    async def read(self) -> bytes:
+        if self._body is None and (limit := _limit.get()) is not None:
+            try:
+                self._body = await _read(self.content, limit)
+            except BaseException:
+                self.close()
+                raise
+        return await super().read()
+
+
 class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is not typed
     """Sends each request once.
 
@@ -69,6 +87,7 @@ class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore i
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
         session._retry_connection = False
+        session._response_class = _Answer
         return session
 
 
@@ -122,12 +141,18 @@ class ClientPool:
                     slot.client = client
         return slot.client
 
-    def limit(self, sent_bytes: int = 0) -> asyncio.Timeout:
-        """Return what bounds an attempt that sends so many bytes, its wait for a connection included.
+    @contextlib.asynccontextmanager
+    async def limit(self, sent_bytes: int = 0) -> AsyncIterator[asyncio.Timeout]:
+        """Bound an attempt that sends so many bytes, its wait for a connection included; answers extend the limit.
 
         The limits of aiohttp do not: waiting for a free connection has none, and each byte read starts another.
         """
-        return asyncio.timeout(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
+        async with asyncio.timeout(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S) as limit:
+            token = _limit.set(limit)
+            try:
+                yield limit
+            finally:
+                _limit.reset(token)
 
     @property
     def is_open(self) -> bool:
@@ -200,11 +225,15 @@ def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[Storage
 
 async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
     """Return the whole of an answer; what has come extends the ``limit`` of the attempt."""
-    chunks: list[bytes] = []
     async with body:
-        while chunk := await body.read(_CHUNK_BYTES):  # when there is no more, it checks the length
-            chunks.append(chunk)
-            limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
+        return await _read(body, limit)
+
+
+async def _read(source: Any, limit: asyncio.Timeout) -> bytes:
+    chunks: list[bytes] = []
+    while chunk := await source.read(_CHUNK_BYTES):  # when there is no more, a body checks the length
+        chunks.append(chunk)
+        limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
     return b"".join(chunks)
 
 
