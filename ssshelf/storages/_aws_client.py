@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -109,8 +109,11 @@ class ClientPool:
         options: What clients are made with.
 
     Attributes:
+        config: What else the configuration of clients says.
         patience_s: How long an attempt may take, without the time for its data.
     """
+
+    config: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, service: str, session: Any, client: Any, concurrency: int, options: AWSOptions) -> None:
         self._service = service
@@ -136,8 +139,7 @@ class ClientPool:
             async with slot.lock:
                 if slot.client is None:
                     client = await slot.stack.enter_async_context(await self._create())
-                    # It would have each PUT ask for leave to send its data: a round trip more.
-                    client.meta.events.unregister("before-call.s3", add_expect_header)
+                    self._adapt(client)
                     slot.client = client
         return slot.client
 
@@ -171,6 +173,11 @@ class ClientPool:
                 with contextlib.suppress(TimeoutError):  # that loop may stop at any time
                     await asyncio.wait_for(asyncio.wrap_future(closing), _CLOSE_TIMEOUT_S)
 
+    def _adapt(self, client: Any) -> None:
+        """Have a new client do less."""
+        # It would have each PUT ask for leave to send its data: a round trip more.
+        client.meta.events.unregister("before-call.s3", add_expect_header)
+
     def _forget_dead_loops(self) -> None:
         for loop in [loop for loop in self._slots if loop.is_closed()]:
             del self._slots[loop]
@@ -189,6 +196,7 @@ class ClientPool:
             connect_timeout=settings.pop("connect_timeout_s", _CONNECT_TIMEOUT_S),
             read_timeout=settings.pop("read_timeout_s", _READ_TIMEOUT_S),
             s3={"addressing_style": settings.pop("addressing_style", "auto")},  # other services take no notice of it
+            **self.config,
         )
         session = self._session
         if hasattr(session, "client"):  # aioboto3
