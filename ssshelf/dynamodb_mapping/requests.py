@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
+from botocore.exceptions import ParamValidationError
+from botocore.validate import ParamValidator
+
 from ssshelf.dynamodb_mapping.schema import address
 from ssshelf.dynamodb_mapping.values import Image, Values
 from ssshelf.errors import ConflictError
@@ -40,16 +43,14 @@ class Requests:
         Raises:
             ConflictError: A condition does not hold.
         """
-        request = merged(own, await self._parameters(operation, given))
+        request = await self._parameters(operation, own, given)
         safe = _ONCE.isdisjoint(given if operation == "update_item" else request)
         send = self._table.repeat if safe else self._table.send_once
-        return await send(operation, key, TableName=self._table.name, **request)
+        return await send(operation, key, **request)
 
     async def read(self, operation: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Return an answer, or the first page of one."""
-        return await self._table.repeat(
-            operation, TableName=self._table.name, **await self._reading(operation, own, given)
-        )
+        return await self._table.repeat(operation, **await self._reading(operation, own, given))
 
     async def pages(
         self, operation: str, own: Mapping[str, Any], given: Mapping[str, Any]
@@ -57,25 +58,30 @@ class Requests:
         """Yield all answers to a scan or a query, each asked for when it is wanted, with the same parameters."""
         request = await self._reading(operation, own, given)
         while True:
-            answer = await self._table.repeat(operation, TableName=self._table.name, **request)
+            answer = await self._table.repeat(operation, **request)
             yield answer
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def _reading(self, operation: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        request = merged(own, await self._parameters(operation, given))
+        request = await self._parameters(operation, own, given)
         if self._consistent and "IndexName" not in request:  # a global index has no consistent reads
             request.setdefault("ConsistentRead", True)
         return request
 
-    async def _parameters(self, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    async def _parameters(self, operation: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a request says; clients leave it to this to compare with its model what the caller has given."""
+        whole = {"TableName": self._table.name, **own}
         if not given:
-            return {}
+            return whole
         client = await self._table.client()
-        return self._values.parameters(
-            client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]), given
-        )
+        model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        request = merged(whole, self._values.parameters(model, given))
+        if (report := ParamValidator().validate(request, model.input_shape)).has_errors():
+            with self._table.mapped():
+                raise ParamValidationError(report=report.generate_report())
+        return request
 
 
 def refused(table: str, key: Mapping[str, Image] | None, code: str, answer: dict[str, Any]) -> Exception | None:

@@ -12,6 +12,7 @@ from aiobotocore.session import AioSession
 from botocore.credentials import RefreshableCredentials
 
 from ssshelf.storages._aws_client import AWSOptions, ClientPool
+from ssshelf.storages._dynamodb_client import DynamoDBPool
 
 __all__ = ["DynamoDBMappingOptions", "client_pool"]
 
@@ -53,7 +54,7 @@ def client_pool(session: Any, concurrency: int, options: DynamoDBMappingOptions)
     if isinstance(session, boto3.Session) and not isinstance(session, aioboto3.Session):  # which is derived from it
         settings.setdefault("region_name", session.region_name)
         session = _borrowed(session)
-    return ClientPool("dynamodb", session, None, concurrency, AWSOptions(**settings))  # type: ignore[typeddict-item]
+    return DynamoDBPool("dynamodb", session, None, concurrency, AWSOptions(**settings))  # type: ignore[typeddict-item]
 
 
 def _borrowed(session: boto3.Session) -> AioSession:

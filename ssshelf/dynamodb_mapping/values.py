@@ -17,6 +17,9 @@ DynamoDBItemType = Mapping[str, Any]
 Image = dict[str, Any]
 """A value as it travels, such as ``{"S": "text"}``; those of ``1`` and ``True`` differ."""
 
+_LETTERS: dict[type, str] = {bool: "BOOL", bytes: "B", dict: "M", list: "L", str: "S", type(None): "NULL"}
+_LETTERS |= dict.fromkeys((Decimal, float, int), "N")
+"""Those of most values; a subclass may be anything."""
 _EXACT = DYNAMODB_CONTEXT.copy()
 _EXACT.traps[Rounded] = False  # of zeros; what rounds something else is inexact
 
@@ -76,6 +79,8 @@ class Values:
 
 class _Serializer(TypeSerializer):  # type: ignore[misc]  # boto3 is not typed
     def _get_dynamodb_type(self, value: Any) -> Any:
+        if (letter := _LETTERS.get(type(value))) is not None:
+            return letter
         try:
             return super()._get_dynamodb_type(value)
         except TypeError:

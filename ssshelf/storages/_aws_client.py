@@ -7,9 +7,11 @@ import contextlib
 import datetime as dt
 import io
 import warnings
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -17,6 +19,7 @@ import botocore.session
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
+from aiohttp import ClientResponse
 from botocore.handlers import add_expect_header
 from botocore.utils import parse_timestamp
 
@@ -30,6 +33,8 @@ _CLOSE_TIMEOUT_S = 5.0
 _SLOWEST_BYTES_PER_S = 16 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
+_limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
+"""What bounds the attempt that is under way."""
 
 
 class AWSOptions(TypedDict, total=False):
@@ -54,6 +59,19 @@ class AWSOptions(TypedDict, total=False):
     read_timeout_s: float
 
 
+class _Answer(ClientResponse):
+    """An answer that botocore reads whole: what has come extends the limit of the attempt."""
+
+    async def read(self) -> bytes:
+        if self._body is None and (limit := _limit.get()) is not None:
+            try:
+                self._body = await _read(self.content, limit)
+            except BaseException:
+                self.close()
+                raise
+        return await super().read()
+
+
 class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is not typed
     """Sends each request once.
 
@@ -69,6 +87,7 @@ class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore i
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
         session._retry_connection = False
+        session._response_class = _Answer
         return session
 
 
@@ -90,8 +109,11 @@ class ClientPool:
         options: What clients are made with.
 
     Attributes:
+        config: What else the configuration of clients says.
         patience_s: How long an attempt may take, without the time for its data.
     """
+
+    config: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, service: str, session: Any, client: Any, concurrency: int, options: AWSOptions) -> None:
         self._service = service
@@ -117,17 +139,22 @@ class ClientPool:
             async with slot.lock:
                 if slot.client is None:
                     client = await slot.stack.enter_async_context(await self._create())
-                    # It would have each PUT ask for leave to send its data: a round trip more.
-                    client.meta.events.unregister("before-call.s3", add_expect_header)
+                    self._adapt(client)
                     slot.client = client
         return slot.client
 
-    def limit(self, sent_bytes: int = 0) -> asyncio.Timeout:
-        """Return what bounds an attempt that sends so many bytes, its wait for a connection included.
+    @contextlib.asynccontextmanager
+    async def limit(self, sent_bytes: int = 0) -> AsyncIterator[asyncio.Timeout]:
+        """Bound an attempt that sends so many bytes, its wait for a connection included; answers extend the limit.
 
         The limits of aiohttp do not: waiting for a free connection has none, and each byte read starts another.
         """
-        return asyncio.timeout(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
+        async with asyncio.timeout(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S) as limit:
+            token = _limit.set(limit)
+            try:
+                yield limit
+            finally:
+                _limit.reset(token)
 
     @property
     def is_open(self) -> bool:
@@ -145,6 +172,11 @@ class ClientPool:
                 closing = asyncio.run_coroutine_threadsafe(slot.stack.aclose(), loop)
                 with contextlib.suppress(TimeoutError):  # that loop may stop at any time
                     await asyncio.wait_for(asyncio.wrap_future(closing), _CLOSE_TIMEOUT_S)
+
+    def _adapt(self, client: Any) -> None:
+        """Have a new client do less."""
+        # It would have each PUT ask for leave to send its data: a round trip more.
+        client.meta.events.unregister("before-call.s3", add_expect_header)
 
     def _forget_dead_loops(self) -> None:
         for loop in [loop for loop in self._slots if loop.is_closed()]:
@@ -164,6 +196,7 @@ class ClientPool:
             connect_timeout=settings.pop("connect_timeout_s", _CONNECT_TIMEOUT_S),
             read_timeout=settings.pop("read_timeout_s", _READ_TIMEOUT_S),
             s3={"addressing_style": settings.pop("addressing_style", "auto")},  # other services take no notice of it
+            **self.config,
         )
         session = self._session
         if hasattr(session, "client"):  # aioboto3
@@ -200,11 +233,15 @@ def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[Storage
 
 async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
     """Return the whole of an answer; what has come extends the ``limit`` of the attempt."""
-    chunks: list[bytes] = []
     async with body:
-        while chunk := await body.read(_CHUNK_BYTES):  # when there is no more, it checks the length
-            chunks.append(chunk)
-            limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
+        return await _read(body, limit)
+
+
+async def _read(source: Any, limit: asyncio.Timeout) -> bytes:
+    chunks: list[bytes] = []
+    while chunk := await source.read(_CHUNK_BYTES):  # when there is no more, a body checks the length
+        chunks.append(chunk)
+        limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
     return b"".join(chunks)
 
 

@@ -30,7 +30,8 @@ from ssshelf.storages.base import (
 from ssshelf.storages.urls import environment_url
 
 try:
-    from ssshelf.storages._aws_client import AWSOptions, ClientPool, is_aws, url_settings
+    from ssshelf.storages._aws_client import AWSOptions, is_aws, url_settings
+    from ssshelf.storages._dynamodb_client import DynamoDBPool
 except ModuleNotFoundError as error:
     msg = f"DynamoDBStorage needs {error.name}: pip install 'ssshelf[dynamodb]'"
     raise ModuleNotFoundError(msg, name=error.name) from error
@@ -112,7 +113,7 @@ class DynamoDBStorage(Storage):
         self.table = table
         self.prefix = prefix
         transactions = options.pop("transactions", True)
-        pool = ClientPool("dynamodb", session, client, concurrency, options)
+        pool = DynamoDBPool("dynamodb", session, client, concurrency, options)
         self._table = Table(table, pool, retries or RetryPolicy(), refused)
         self._rows = Rows(prefix)
         self._listing = Listing(self._table, self._rows)

@@ -15,6 +15,8 @@ from ssshelf.storages._dynamodb_refusals import refused
 from ssshelf.storages._dynamodb_table import Table
 from ssshelf.storages.base import Put
 from ssshelf.testing import run_in_virtual_time
+from tests.dynamodb_script import served_script
+from tests.storages import SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -69,3 +71,19 @@ def test_what_is_sent_has_the_time_it_needs(name: str) -> None:
 def test_what_is_sent_more_slowly_than_that_is_given_up(name: str) -> None:
     with pytest.raises(UnavailableError):
         run_in_virtual_time(WRITES[name](Line(0.8 * PROMISED_BYTES_PER_S)))
+
+
+async def test_what_has_come_of_an_answer_extends_its_time() -> None:
+    items = [{"id": {"S": "x" * 1_000_000}}]
+    async with served_script(lambda *_: (200, {"Items": items})) as (_, url):
+        pool = ClientPool("dynamodb", SESSION, None, 1, AWSOptions(region_name="us-east-1", endpoint_url=url))
+        async with pool.limit() as limit:
+            before = limit.when()
+            answer = await (await pool.get()).scan(TableName="table")
+            after = limit.when()
+        await pool.aclose()
+
+    assert answer["Items"] == items
+    assert before is not None
+    assert after is not None
+    assert after - before >= 1_000_000 / PROMISED_BYTES_PER_S
