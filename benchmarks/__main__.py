@@ -17,6 +17,7 @@ BENCHMARKS = [
     "dynamodb_rates",
     "blocking_calls",
     "shelf_update",
+    "start_up",
     "dynamodb_mapping",
 ]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ssshelf._late import late
 from ssshelf.catalog import Catalog
-from ssshelf.maintenance.checkpoint import Progress, Report
-from ssshelf.maintenance.reindex import Reindex, Reindexed
-from ssshelf.maintenance.sweep import Sweep, Swept
-from ssshelf.maintenance.verify import Finding, FindingKind, Verification, Verified
+
+if TYPE_CHECKING:
+    from ssshelf.maintenance.checkpoint import Progress, Report
+    from ssshelf.maintenance.reindex import Reindexed
+    from ssshelf.maintenance.sweep import Swept
+    from ssshelf.maintenance.verify import Finding, FindingKind, Verification, Verified
 
 __all__ = [
     "Finding",
@@ -23,6 +26,21 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# Every manager can be maintained, and few programs do it.
+_HOMES = {
+    "Finding": "verify",
+    "FindingKind": "verify",
+    "Progress": "checkpoint",
+    "Reindexed": "reindex",
+    "Report": "checkpoint",
+    "Swept": "sweep",
+    "Verification": "verify",
+    "Verified": "verify",
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = late(__name__, _HOMES)
 
 
 class Maintained(Generic[T]):
@@ -47,6 +65,8 @@ class Maintained(Generic[T]):
             1 get for each item and each unique value, and 1 scan for each 1,000 entries of any kind; where something
             differs, some more to find out what.
         """
+        from ssshelf.maintenance.verify import Verification  # noqa: PLC0415
+
         return Verification(self._catalog, progress)
 
     async def sweep(self, *, grace_s: float | None = None, progress: Report | None = None) -> Swept:
@@ -73,6 +93,8 @@ class Maintained(Generic[T]):
             That of ``verify``; 1 deletion for each tombstone and claim, and for each 1,000 index entries; 1 put of half
             a megabyte for each 10,000 entries looked at.
         """
+        from ssshelf.maintenance.sweep import Sweep  # noqa: PLC0415
+
         reader = self._catalog.reader
         return await Sweep(reader.committer, reader.concurrency, grace_s, progress).run()
 
@@ -99,5 +121,7 @@ class Maintained(Generic[T]):
             1 get when there is nothing to do. Otherwise 1 get for each item, that of an update for each that is listed
             otherwise, and 1 scan and 1 put for each 1,000.
         """
+        from ssshelf.maintenance.reindex import Reindex  # noqa: PLC0415
+
         job = Reindex(self._catalog, force=force, progress=progress)
         return await job.run() if await job.is_needed() else job.report

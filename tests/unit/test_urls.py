@@ -348,12 +348,3 @@ def test_a_missing_extra_is_named() -> None:
         assert first.startswith(f"{storage} needs ")
         assert first.endswith(f"pip install 'ssshelf[{extra}]'")
         assert second == first
-
-
-def test_importing_the_package_imports_no_client() -> None:
-    heavy = {"aiobotocore", "botocore", "aiohttp", "msgspec", "pydantic", "attr", "attrs", "sqlite3"}
-    code = f"import sys, ssshelf; print(sorted({heavy} & set(sys.modules)))"
-
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert result.stdout.strip() == "[]"
