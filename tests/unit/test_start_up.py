@@ -103,7 +103,7 @@ def test_modules_are_there_without_being_imported_by_name() -> None:
     modules = imported("import ssshelf; ssshelf.errors.NotFoundError is ssshelf.NotFoundError or ssshelf.broken")
 
     assert "ssshelf.errors" in modules
-    assert "ssshelf.keys" not in modules
+    assert "ssshelf.managers" not in modules
     assert {"CManager", "SQLiteStorage", "open"} <= set(dir(ssshelf))
 
 
