@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ssshelf.collections import Collection
+from ssshelf.covered import Covered
 from ssshelf.drafts import Revision
 from ssshelf.errors import (
     AlreadyExistsError,
@@ -50,6 +51,7 @@ __all__ = [
     "CommitUnknownError",
     "ConflictError",
     "CorruptionError",
+    "Covered",
     "DeniedError",
     "Desc",
     "DictItems",
