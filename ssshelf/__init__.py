@@ -13,6 +13,7 @@ from ssshelf._late import late
 if TYPE_CHECKING:
     from ssshelf.blocking import open  # noqa: A004  as of shelve and dbm
     from ssshelf.collections import Collection
+    from ssshelf.covered import Covered
     from ssshelf.drafts import Revision
     from ssshelf.dynamodb_mapping import AsyncDynamoDBMapping as AsyncDynamoDBMapping
     from ssshelf.dynamodb_mapping import DynamoDBMapping as DynamoDBMapping
@@ -53,6 +54,7 @@ __all__ = [
     "CommitUnknownError",
     "ConflictError",
     "CorruptionError",
+    "Covered",
     "DeniedError",
     "Desc",
     "DictItems",
@@ -92,6 +94,7 @@ _HOMES = {
     "CommitUnknownError": "errors",
     "ConflictError": "errors",
     "CorruptionError": "errors",
+    "Covered": "covered",
     "DeniedError": "errors",
     "Desc": "keys",
     "DictItems": "items",

@@ -44,8 +44,8 @@ class Catalog(Generic[T]):
         if not isinstance(body, bytes):
             msg = f"serialize_item of {items.name} has to return bytes, not {type(body).__name__}"
             raise TypeError(msg)
-        indexes, unique = self._indexes(item, pk)
-        key, draft = committer.layout.item(pk), Draft(body, indexes, unique, items.content_type)
+        key = committer.layout.item(pk)
+        draft = Draft(body, *self._indexes(item, pk), items.content_type)
         committer.check(key, draft)
         return key, draft
 
@@ -69,16 +69,23 @@ class Catalog(Generic[T]):
             raise ListingError(msg) from error
         return draft
 
-    def _indexes(self, item: T, pk: str) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the index keys of ``item``, and those of them that have to be unique."""
-        indexes: set[str] = set()
+    def _indexes(self, item: T, pk: str) -> tuple[Mapping[str, str], frozenset[str]]:
+        """Return the index keys of ``item`` with what their entries cover, and those that have to be unique."""
+        indexes: dict[str, str] = {}
         unique: set[str] = set()
         for name, collection in self.collections.items():
             try:
                 found = set(collection.indexes(item, pk))
+                cover = collection.cover(item) if found else ""
             except Exception as error:
-                error.add_note(f"in the key of collection {name!r}; nothing was written")
+                error.add_note(f"in collection {name!r}; nothing was written")
                 raise
-            indexes |= found
-            unique |= found if collection.unique else set()
-        return frozenset(indexes), frozenset(unique)
+            indexes |= {index: cover if cover and self._has_room(index, pk, cover) else "" for index in found}
+            unique.update(found if collection.unique else ())
+        return indexes, frozenset(unique)
+
+    def _has_room(self, index: str, pk: str, cover: str) -> bool:
+        """Whether the name of an index entry has room for what it is to cover."""
+        committer = self.reader.committer
+        pk_text = committer.layout.pk_of(committer.layout.item(pk))
+        return committer.layout.has_room(index, pk_text, cover, committer.storage.capabilities.max_key_bytes)

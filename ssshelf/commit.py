@@ -90,9 +90,9 @@ class Committer:
             KeyTooLongError: The key of the item, or of one of its index entries, is too long.
         """
         self.storage.capabilities.check_key(item)
-        if draft.indexes:
-            longest = max(draft.indexes, key=len)
-            self.storage.capabilities.check_key(self.layout.longest_entry(longest, self.layout.pk_of(item)))
+        pk = self.layout.pk_of(item)
+        for index, cover in draft.indexes.items():
+            self.storage.capabilities.check_key(self.layout.longest_entry(index, pk, cover))
 
     async def commit(self, item: Key, base: Stored | None, draft: Draft | None) -> Revision | Lost:
         """Replace ``base``, which was stored under ``item``, by ``draft``; ``None`` leaves a tombstone.

@@ -6,7 +6,7 @@ replace, remove, list, check and clean what a program has stored; where a new it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
 from ssshelf._concurrency import map_bounded
@@ -70,7 +70,11 @@ class _DocumentCatalog(Catalog[Document]):
         key, draft = super().draft(item)
         return key, replace(draft, content_type=item.content_type)
 
-    def _indexes(self, item: Document, pk: str) -> tuple[frozenset[str], frozenset[str]]:  # noqa: ARG002  any pk
+    def redraft(self, key: Key, stored: Stored) -> Draft:
+        # The document is as it was, so its entries cover what they did; those of another one cover nothing.
+        return replace(super().redraft(key, stored), indexes=Draft.of(stored).indexes)
+
+    def _indexes(self, item: Document, pk: str) -> tuple[Mapping[str, str], frozenset[str]]:  # noqa: ARG002  any pk
         for index in item.indexes:
             if len(decode(f"{index}/")) < _LEAST_INDEX_PARTS:
                 msg = f"{index!r:.200} is no collection and index key"
@@ -78,7 +82,7 @@ class _DocumentCatalog(Catalog[Document]):
         if not item.unique <= item.indexes:
             msg = "the unique values of a document are among its indexes"
             raise ValueError(msg)
-        return item.indexes, item.unique
+        return dict.fromkeys(item.indexes, ""), item.unique
 
 
 class Documents(CManager[Document]):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ssshelf.covers import is_same_cover
 from ssshelf.envelope import Header, Stored
+from ssshelf.layout import cover_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -19,27 +22,36 @@ class Draft:
 
     Attributes:
         body: The serialized document.
-        indexes: The index keys it is to be listed under, as ``EntryName.index``.
+        indexes: The index keys it is to be listed under, as ``EntryName.index``, and what the entry of each covers.
         unique: Those of them that no other item may have.
         content_type: The media type of the document.
         afresh: Make all entries and claims anew, also those that there are according to the item.
     """
 
     body: bytes
-    indexes: frozenset[str]
+    indexes: Mapping[str, str]
     unique: frozenset[str] = frozenset()
     content_type: str = ""
     afresh: bool = False
 
-    def is_listed_by(self, header: Header) -> bool:
+    def has_keys_of(self, header: Header) -> bool:
         """Whether an item has just these index keys, and claims just these unique values."""
-        return self.indexes == header.entries.keys() and self.unique == header.claims.keys()
+        return self.indexes.keys() == header.entries.keys() and self.unique == header.claims.keys()
+
+    def is_listed_by(self, header: Header) -> bool:
+        """Whether, moreover, its entries cover what they are to cover."""
+        return self.has_keys_of(header) and all(self.keeps(*one) for one in header.entries.items())
+
+    def keeps(self, index: str, ending: str) -> bool:
+        """Whether the entry of an index key that is listed already, with this end of its name, is as it is to be."""
+        return is_same_cover(self.indexes[index], cover_of(ending))
 
     @classmethod
     def of(cls, stored: Stored) -> Self:
         """Return what is stored, to be stored again."""
         header = stored.header
-        return cls(stored.body, frozenset(header.entries), frozenset(header.claims), header.content_type)
+        indexes = {index: cover_of(ending) for index, ending in header.entries.items()}
+        return cls(stored.body, indexes, frozenset(header.claims), header.content_type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Header:
         lineage: The revisions before, the newest first. The last of them is always the item's first, so that an insert
             finds itself however many commits have gone by.
         live: Whether there is an item; a removed one leaves a tombstone.
-        entries: The live index entries: index key as k1 text, and the revision its name ends in.
+        entries: The live index entries: index key as k1 text, and what its name ends in, as ``EntryName.ending``.
         claims: The unique values that the item holds: index key as k1 text, and the revision that claimed it.
         content_type: The media type of the document.
     """
@@ -83,10 +83,10 @@ def pack(header: Header, body: bytes) -> bytes:
         "state": "live" if header.live else "tombstone",
         "type": header.content_type,
         "size": len(body),
-        "entries": _by_rev(header.entries),
+        "entries": _by_ending(header.entries),
     }
     if header.claims:
-        line["claims"] = _by_rev(header.claims)
+        line["claims"] = _by_ending(header.claims)
     return orjson.dumps(line) + b"\n" + body
 
 
@@ -128,15 +128,15 @@ def _header(line: Mapping[str, Any]) -> Header:
     )
 
 
-def _by_rev(revs: Mapping[str, str]) -> dict[str, list[str]]:
+def _by_ending(endings: Mapping[str, str]) -> dict[str, list[str]]:
     grouped: dict[str, list[str]] = {}
-    for index in sorted(revs):
-        grouped.setdefault(revs[index], []).append(index)
+    for index in sorted(endings):
+        grouped.setdefault(endings[index], []).append(index)
     return grouped
 
 
 def _by_index(grouped: Mapping[str, Any]) -> dict[str, str]:
-    return {_checked(index, str): rev for rev, indexes in grouped.items() for index in _checked(indexes, list)}
+    return {_checked(index, str): ending for ending, indexes in grouped.items() for index in _checked(indexes, list)}
 
 
 def _checked(value: Any, kind: type[T]) -> T:

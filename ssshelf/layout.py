@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ssshelf.keys import Key, encode, segmented
 
-__all__ = ["EntryName", "Layout", "new_rev", "number_of", "position_of"]
+__all__ = ["EntryName", "Layout", "cover_of", "ending_of", "new_rev", "number_of", "position_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +17,22 @@ class EntryName:
     Attributes:
         index: The collection and the index key, ``by-tag!/python!``.
         pk: The primary key of the item it points to.
-        rev: The revision whose commit first named the entry.
+        ending: The revision whose commit first named the entry, and the cover, if there is one; see ``ending_of``.
     """
 
     index: str
     pk: str
-    rev: str
+    ending: str
 
     @property
     def position(self) -> str:
         """What entries are ordered and paged by."""
         return position_of(self.index, self.pk)
+
+    @property
+    def cover(self) -> str:
+        """What the entry covers, as text; empty if that is nothing."""
+        return cover_of(self.ending)
 
 
 def new_rev(n: int, random_bits: int) -> str:
@@ -48,6 +53,19 @@ def number_of(rev: str) -> int:
 
 
 _LONGEST_REV = new_rev(10**10 - 1, 2**64 - 1)
+_RANDOM_DIGITS = 16
+_LONGEST_COVERING = 896
+"""In bytes: of names that end in a cover. The rest is for the prefixes of other storages to which items are copied."""
+
+
+def ending_of(rev: str, cover: str) -> str:
+    """Return what the name of an index entry ends in: a revision and, behind that, what the entry covers."""
+    return segmented(f"{rev}-{cover}") if cover else rev
+
+
+def cover_of(ending: str) -> str:
+    """Return the cover in what the name of an index entry ends in; empty if it covers nothing."""
+    return ending.replace("/", "").partition("-")[2][_RANDOM_DIGITS + 1 :]
 
 
 def position_of(index: str, pk: str) -> str:
@@ -67,6 +85,7 @@ class Layout:
 
         items!/{manager}!/{pk}!                                        an item
         collections!/{manager}!/{collection}!/{part}!/…/!-{pk}!/{rev}! an index entry; the pk is a ``Leaf``
+        collections!/{manager}!/{collection}!/{part}!/…/!-{pk}!/{rev}-{cover}!   one that covers values of its item
         unique!/{manager}!/{collection}!/{part}!/…                     a claim to a unique value
         meta!/{manager}!/{name}!                                       what maintenance remembers
 
@@ -112,13 +131,17 @@ class Layout:
         """Return the key of what maintenance remembers by this name."""
         return self.memory / name
 
-    def entry(self, index: str, pk_text: str, rev: str) -> Key:
+    def entry(self, index: str, pk_text: str, ending: str) -> Key:
         """Return the key of an index entry."""
-        return Key.from_text(f"{self._collections}{position_of(index, pk_text)}{rev}!")
+        return Key.from_text(f"{self._collections}{position_of(index, pk_text)}{ending}!")
 
-    def longest_entry(self, index: str, pk_text: str) -> Key:
+    def longest_entry(self, index: str, pk_text: str, cover: str = "") -> Key:
         """Return the key of an index entry with the longest revision, so that what fits once fits always."""
-        return self.entry(index, pk_text, _LONGEST_REV)
+        return self.entry(index, pk_text, ending_of(_LONGEST_REV, cover))
+
+    def has_room(self, index: str, pk_text: str, cover: str, max_key_bytes: int) -> bool:
+        """Whether the name of an index entry may be so long that it ends in a cover."""
+        return len(self.longest_entry(index, pk_text, cover).text) <= min(max_key_bytes, _LONGEST_COVERING)
 
     def text(self, position: str) -> str:
         """Return the text that the keys of the entries at a position, or under the start of one, start with."""

@@ -9,7 +9,7 @@ from ssshelf.claims import Claim
 from ssshelf.drafts import Draft
 from ssshelf.envelope import Header, Stored
 from ssshelf.keys import Key
-from ssshelf.layout import Layout
+from ssshelf.layout import Layout, ending_of
 from ssshelf.storages.base import IfAbsent, IfMatch, Operation, Put
 
 __all__ = ["Transaction", "next_header", "plan"]
@@ -61,11 +61,18 @@ def next_header(before: Header, draft: Draft | None, rev: str) -> Header:
         before.n + 1,
         before.remembered() if before.n else (),
         live=draft is not None,
-        # Entries of unchanged index keys keep their names and cost nothing; so do claims.
-        entries={index: named.get(index, rev) for index in sorted(draft.indexes)} if draft else {},
+        # Entries of unchanged index keys and covers keep their names and cost nothing; so do claims.
+        entries={index: _ending(draft, index, named, rev) for index in sorted(draft.indexes)} if draft else {},
         claims={index: held.get(index, rev) for index in sorted(draft.unique)} if draft else {},
         content_type=draft.content_type if draft else "",
     )
+
+
+def _ending(draft: Draft, index: str, named: Mapping[str, str], rev: str) -> str:
+    """Return what the name of an entry ends in after the commit ``rev``, given those there were before."""
+    if index in named and draft.keeps(index, named[index]):
+        return named[index]
+    return ending_of(rev, draft.indexes[index])
 
 
 def plan(layout: Layout, item: Put, base: Stored | None, header: Header, *, is_new: bool = True) -> Transaction:
@@ -76,8 +83,8 @@ def plan(layout: Layout, item: Put, base: Stored | None, header: Header, *, is_n
         header,
         base,
         Put(item.key, item.data, IfMatch(base.etag) if base else IfAbsent()),
-        adds=[layout.entry(index, pk, rev) for index, rev in _beyond(header.entries, before.entries)],
-        drops=[layout.entry(index, pk, rev) for index, rev in _beyond(before.entries, header.entries)],
+        adds=[layout.entry(index, pk, ending) for index, ending in _beyond(header.entries, before.entries)],
+        drops=[layout.entry(index, pk, ending) for index, ending in _beyond(before.entries, header.entries)],
         claims={index: Claim(pk, rev) for index, rev in _beyond(header.claims, before.claims)},
         releases={index: Claim(pk, rev) for index, rev in before.claims.items() if index not in header.claims},
         is_new=is_new,
@@ -85,5 +92,5 @@ def plan(layout: Layout, item: Put, base: Stored | None, header: Header, *, is_n
 
 
 def _beyond(some: Mapping[str, str], others: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the entries or claims that ``some`` name and ``others`` do not, under the same revision."""
-    return [(index, rev) for index, rev in some.items() if others.get(index) != rev]
+    """Return the entries or claims that ``some`` name and ``others`` do not, with the same ending or revision."""
+    return [(index, ending) for index, ending in some.items() if others.get(index) != ending]

@@ -15,7 +15,7 @@ class Bookmarks(CManager[Bookmark]):
     item_manager = DictItems(pk="slug")
     every = Collection[Bookmark](lambda item: item["slug"])
     tagged = Collection[Bookmark](lambda item: [(tag, item["year"]) for tag in item["tags"]])
-    newest = Collection[Bookmark](lambda item: Desc(item["year"]))
+    newest = Collection[Bookmark](lambda item: Desc(item["year"]), covers=("tags", "year"))
 
 
 def bookmark(slug: str, year: int = 2024, *tags: str) -> Bookmark:

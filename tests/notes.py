@@ -16,7 +16,7 @@ LAYOUT = Layout("notes")
 
 class Notes(CManager[Note]):
     item_manager = DictItems(pk="slug")
-    by_tag = Collection[Note](lambda note: note["tags"])
+    by_tag = Collection[Note](lambda note: note["tags"], covers=("title", "text"))
     by_title = Collection[Note](lambda note: note["title"], unique=True)
 
 

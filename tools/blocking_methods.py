@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,7 @@ SOURCES: dict[str, type[Any]] = {"_manager_methods.py": CManager, "_collection_m
 
 LEFT_OUT = {
     "bind": "managers call it",
+    "cover": "managers call it",
     "indexes": "managers call it",
     "verify": "what it returns is for async programs; CManager has two methods instead",
 }
@@ -35,7 +37,8 @@ BODIES = {
     ),
     "CManager.remove_items": "return sum(self._calls.in_batches(self._source.remove_items, {arguments}))",
     "AllItems.iter_all": "return self._calls.pages(self._source._all_pages({arguments}))",
-    "Collection.prefix": "return self._calls.pages(self._source._pages({arguments}))",
+    "Listing.iter_covered": "return self._calls.pages(self._source._covered_pages({arguments}))",
+    "Listing.prefix": "return self._calls.pages(self._source._pages({arguments}))",
 }
 
 HEADER = '''"""The methods of a blocking {name}; ``tools/blocking_methods.py`` has written them."""
@@ -49,6 +52,7 @@ from typing import Generic, TypeVar
 from ssshelf import collections, managers
 from ssshelf.blocking._calls import Calls
 from ssshelf.collections import PAGE_LIMIT, Keys, Prefix
+from ssshelf.covered import Covered
 from ssshelf.drafts import Revision
 from ssshelf.items import PrimaryKey
 from ssshelf.maintenance import Reindexed, Report, Swept
@@ -81,7 +85,8 @@ def _methods(source: type[Any]) -> Iterator[str]:
     own = [cls for cls in source.__mro__ if cls.__module__.startswith("ssshelf.")]
     for name, value in ((name, value) for cls in own for name, value in vars(cls).items()):
         function = value.fget if isinstance(value, property) else value
-        if inspect.isfunction(function) and not name.startswith("_") and name not in LEFT_OUT:
+        is_left_out = name.startswith("_") or name in LEFT_OUT or getattr(value, "__isabstractmethod__", False)
+        if inspect.isfunction(function) and not is_left_out:
             (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
             assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             head = "@property\n" if isinstance(value, property) else ""
@@ -100,7 +105,7 @@ def _body(node: ast.FunctionDef | ast.AsyncFunctionDef, function: Any) -> str:
 def _head(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """Return signature and docstring."""
     returns = ast.unparse(node.returns) if node.returns else "None"
-    returns = returns.replace("AsyncGenerator[T, None]", "Iterator[T]")
+    returns = re.sub(r"AsyncGenerator\[(\w+), None\]", r"Iterator[\1]", returns)
     doc = textwrap.indent(ast.get_docstring(node) or "", "    ").strip()
     quotes = '"""' if "\n" not in doc else '\n    """'
     return f'def {node.name}({ast.unparse(node.args)}) -> {returns}:\n    """{doc}{quotes}\n'

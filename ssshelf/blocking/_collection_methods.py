@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from ssshelf import collections
 from ssshelf.blocking._calls import Calls
 from ssshelf.collections import PAGE_LIMIT, Keys, Prefix
+from ssshelf.covered import Covered
 from ssshelf.items import PrimaryKey
 from ssshelf.pages import KeyPage, Page
 
@@ -110,6 +111,70 @@ class CollectionMethods(Generic[T]):
             1 scan.
         """
         return self._calls.call(self._source.get_keys, limit, after, prefix=prefix, start=start, stop=stop)
+
+    def get_covered(
+        self,
+        limit: int = PAGE_LIMIT,
+        after: str | None = None,
+        *,
+        prefix: Prefix | None = None,
+        start: Prefix | None = None,
+        stop: Prefix | None = None,
+        skip_corrupt: bool = False,
+    ) -> Page[Covered]:
+        """Return one page of what the entries of the collection cover, without reading the items.
+
+        Each row is of some version of an item, whole: key and values belong together. Where the store has transactions
+        that was the newest when it was listed. Elsewhere, while a write is in progress, or after one crashed and until
+        a sweep, an item is also listed under the key that this write adds, although it may never be committed, and
+        under the one that it drops; and so is an item that is being added or removed. Under a key that stays, an item
+        has one row, with its values before or after the write: where there are two entries, the item is asked.
+
+        Args:
+            limit: Most rows, 1 to 1000. There may be fewer although more follow; only ``after`` tells.
+            after: The ``after`` of the page before, also of items or keys; ``None`` reads the first.
+            prefix: Leading parts of the keys, each matched whole; one part may stand for itself.
+            start: The first key to list, of the parts that follow the prefix.
+            stop: The first key not to list any more, likewise.
+            skip_corrupt: Leave out what has to be read and cannot be, and name it in ``Page.corrupt``.
+
+        Raises:
+            CorruptionError: An item has to be read and cannot be, and ``skip_corrupt`` is false.
+            IncompleteError: The collection has a ``version`` that not all items are listed by yet.
+            InvalidCursorError: ``after`` is of another listing.
+            ValueError: ``limit`` is not 1 to 1000.
+            UnavailableError: The store did not answer; safe to repeat.
+
+        Cost:
+            1 scan. 1 get more for each item whose entry lacks one of ``covers``, as it was too large for a name or was
+            written before that was covered, and for each that has two entries for one key.
+        """
+        return self._calls.call(
+            self._source.get_covered, limit, after, prefix=prefix, start=start, stop=stop, skip_corrupt=skip_corrupt
+        )
+
+    def iter_covered(
+        self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
+    ) -> Iterator[Covered]:
+        """Iterate over what the entries whose keys begin with ``parts`` cover, in order; like ``get_covered``.
+
+        The next page is read while this one is consumed.
+
+        Args:
+            parts: Leading parts of the keys, each matched whole.
+            start: The first key to list, of the parts that follow.
+            stop: The first key not to list any more, likewise.
+            skip_corrupt: Leave out what has to be read and cannot be.
+
+        Raises:
+            CorruptionError: An item has to be read and cannot be, and ``skip_corrupt`` is false.
+            IncompleteError: The collection has a ``version`` that not all items are listed by yet.
+            UnavailableError: The store did not answer.
+
+        Cost:
+            That of the pages, of 1,000 rows each.
+        """
+        return self._calls.pages(self._source._covered_pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt))
 
     def prefix(
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ssshelf import collections
@@ -30,12 +30,15 @@ class Collection(CollectionMethods[T]):
         name: The name that the listing is stored under; derived as that of the async class is.
         unique: Let no two items have the same key here.
         version: The next number when the collection is added to a shelf in use, or its key changes.
+        covers: Names of values that its entries carry, for ``get_covered``.
     """
 
     unique: bool = False
     """Whether no two items may have the same key; a subclass may say so in its body."""
     version: int = 1
     """The version of the key; likewise."""
+    covers: tuple[str, ...] = ()
+    """The names of the values that entries carry; likewise."""
     _calls: Calls = Calls()
     _source_type: ClassVar[type[collections.Collection[Any]]] = collections.Collection
 
@@ -50,12 +53,14 @@ class Collection(CollectionMethods[T]):
         name: str | None = None,
         unique: bool | None = None,
         version: int | None = None,
+        covers: Iterable[str] | None = None,
     ) -> None:
         source = self._source_type(
             key if type(self).key is Collection.key else self.key,
             name=name,
             unique=self.unique if unique is None else unique,
             version=self.version if version is None else version,
+            covers=self.covers if covers is None else covers,
         )
         self._stand_for(source)
 
@@ -71,4 +76,4 @@ class Collection(CollectionMethods[T]):
 
     def _stand_for(self, source: collections.Collection[T]) -> None:
         self._source = source
-        self.unique, self.version = source.unique, source.version
+        self.unique, self.version, self.covers = source.unique, source.version, source.covers

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.commit import Committer
+from ssshelf.covers import unpack_cover
 from ssshelf.documents import text_part
 from ssshelf.envelope import Header, Stored
 from ssshelf.keys import Key, Part, decode, encode
@@ -51,6 +53,7 @@ class ListedEntry:
         parts: The key, without the collection.
         pk: The primary key of the item that it points to.
         modified: When it was written.
+        covers: The values of the item that it carries.
         position: Where it is in its listing.
         window: The listing.
     """
@@ -58,6 +61,7 @@ class ListedEntry:
     parts: tuple[Part, ...]
     pk: str
     modified: dt.datetime | None
+    covers: dict[str, Any]
     position: str
     window: Window
 
@@ -172,4 +176,4 @@ def _entry(name: EntryName, row: Row, window: Window) -> list[ListedEntry]:
         (pk,) = decode(f"{name.pk}/")
     except ValueError:
         return []
-    return [ListedEntry(tuple(parts), str(pk), row.modified, name.position, window)]
+    return [ListedEntry(tuple(parts), str(pk), row.modified, unpack_cover(name.cover), name.position, window)]

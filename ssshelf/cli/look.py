@@ -19,6 +19,7 @@ from ssshelf.keys import Part, decode
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Progress
 from ssshelf.pages import Page
+from ssshelf.serializers import DictSerializer
 from ssshelf.storages.base import MAX_SCAN_ROWS, Storage
 
 __all__ = ["count", "get", "ls"]
@@ -115,7 +116,8 @@ async def _ls_entries(session: Session, path: list[str], after: str | None, limi
 
     def as_json(entry: ListedEntry) -> dict[str, Any]:
         parts = [show(part) for part in entry.parts]
-        return {"key": parts, "pk": entry.pk, "modified": entry.modified, "after": entry.cursor}
+        about = {"key": parts, "pk": entry.pk, "modified": entry.modified, "after": entry.cursor}
+        return about | ({"covers": orjson.Fragment(DictSerializer().dump(entry.covers))} if entry.covers else {})
 
     async with session.storage() as storage:
         manager, collection, *parts = path

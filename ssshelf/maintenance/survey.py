@@ -235,8 +235,8 @@ class Survey:
 
     def _names(self, item: Key, header: Header) -> Iterable[tuple[str, str]]:
         pk = self._layout.pk_of(item)
-        for index, rev in header.entries.items():
-            yield pk, self._layout.entry(index, pk, rev).text
+        for index, ending in header.entries.items():
+            yield pk, self._layout.entry(index, pk, ending).text
         for index in header.claims:
             yield pk, self._layout.claim(index).text
 
@@ -253,7 +253,7 @@ def _names_entry(header: Header | CorruptionError | None, name: EntryName) -> bo
     """Whether an item names an entry; one that cannot be read may."""
     if header is None:
         return False
-    return isinstance(header, CorruptionError) or header.entries.get(name.index) == name.rev
+    return isinstance(header, CorruptionError) or header.entries.get(name.index) == name.ending
 
 
 def _names_claim(headers: dict[str, Header | CorruptionError | None], index: str, claim: Claim) -> bool:

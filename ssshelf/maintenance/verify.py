@@ -199,7 +199,7 @@ class Verification(Generic[T]):
         layout, survey = self._committer.layout, self._survey
         pk = layout.pk_of(item)
         reason = f"{item} names it"
-        entries = [layout.entry(index, pk, rev) for index, rev in header.entries.items()]
+        entries = [layout.entry(index, pk, ending) for index, ending in header.entries.items()]
         return [
             *[Finding(FindingKind.MISSING_ENTRY, key, reason) for key in entries if not await survey.is_there(key)],
             *[

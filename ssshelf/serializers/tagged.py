@@ -142,7 +142,9 @@ def _special(value: Any, literal: tuple[type, ...]) -> Any:
         msg = f"{type(value).__qualname__} has no form here; convert it, or use a serializer for it"
         raise TypeError(msg)
     inner = form(value)
-    return {tag: [_tagged_member(each, literal) for each in inner] if isinstance(inner, list) else inner}
+    if isinstance(inner, list):  # a set, whose order changes from process to process, and would make other bytes
+        inner = sorted((_tagged_member(each, literal) for each in inner), key=repr)
+    return {tag: inner}
 
 
 def _tagged_member(value: Any, literal: tuple[type, ...]) -> Any:

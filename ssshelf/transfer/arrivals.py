@@ -77,7 +77,8 @@ class Arrivals:
             is_dry: Write nothing, and count it as if it was written.
         """
         key = self._committer.layout.item(document.pk)
-        draft = Draft(document.body, document.indexes, document.unique, document.content_type)
+        indexes = dict.fromkeys(document.indexes, "")
+        draft = Draft(document.body, indexes, document.unique, document.content_type)
         if self._is_refused(key, document.body, draft):
             return
         try:
@@ -187,7 +188,7 @@ class Arrivals:
         if not base.header.live:
             return Fate.KEPT if is_old else Fate.COPIED
         known = base.header
-        if (base.body, known.content_type) == (draft.body, draft.content_type) and draft.is_listed_by(known):
+        if (base.body, known.content_type) == (draft.body, draft.content_type) and draft.has_keys_of(known):
             return Fate.SAME
         return Fate.COPIED if self._overwrite else Fate.CONFLICT
 

@@ -203,7 +203,7 @@ def _as_declared(program: CManager[Any], data: bytes) -> Document:
         key, draft = program._catalog.draft(program.item_manager.deserialize_item(data))
     except Exception as error:
         raise CorruptionError(Key(), f"the program cannot read and list it: {type(error).__name__}") from error
-    return Document(str(key.parts[-1]), draft.body, draft.content_type, draft.indexes, draft.unique)
+    return Document(str(key.parts[-1]), draft.body, draft.content_type, frozenset(draft.indexes), draft.unique)
 
 
 def _media_type(data: bytes) -> str:

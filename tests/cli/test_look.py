@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ssshelf import CManager, Collection, DictItems
 from ssshelf.keys import Key
 from ssshelf.storages.sqlite import SQLiteStorage
-from tests.cli.shop import ODD, shelf_at
+from tests.cli.shop import NOON, ODD, shelf_at
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -255,3 +256,18 @@ def test_statistics_of_one_manager_at_a_price(ssshelf: Run) -> None:
     assert ended.json["total"] == {"objects": 4, "bytes": 462, "dollars_per_month": 462.0}
     assert {total["manager"] for total in ended.json["by"]} == {"people"}
     assert ended.json["item_sizes"] == [{"below": 256, "items": 1}, {"below": 1024, "items": 1}]
+
+
+def test_entries_tell_what_they_cover(ssshelf: Run, tmp_path: Path) -> None:
+    class Shop(CManager[dict[str, Any]]):
+        item_manager = DictItems(pk="no", name="shop")
+        by_name = Collection[dict[str, Any]](lambda item: item["name"], covers=("price", "at"))
+
+    async def fill_shop() -> None:
+        async with shelf_at(tmp_path / "covering.db") as storage:
+            await Shop(storage).add_item({"no": "a", "name": "pen", "price": 2.5, "at": NOON})
+
+    asyncio.run(fill_shop())
+    (entry,) = ssshelf("ls", "shop", "by-name", "--json", "--url", f"sqlite:///{tmp_path}/covering.db").json_lines
+
+    assert entry["covers"] == {"at": {"$datetime": "2024-05-01T12:00:00+00:00"}, "price": 2.5}

@@ -158,7 +158,7 @@ def run_turn_by_turn(main: Callable[[Turns], Coroutine[Any, Any, int]]) -> int:
 @pytest.fixture
 def read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a stream of a few items have pages to read ahead."""
-    monkeypatch.setattr("ssshelf.collections.PAGE_LIMIT", 2)
+    monkeypatch.setattr("ssshelf.listings.PAGE_LIMIT", 2)
 
 
 LOCAL = [(kind, name) for kind in ("memory", "memory-plain", "sqlite") for name in ALL]

@@ -119,6 +119,14 @@ class ShelfMachine(RuleBasedStateMachine):
         self.runner.run(assert_in_step(self.shelf, list(self.model.values())))
 
     @invariant()
+    def entries_cover_what_items_hold(self) -> None:
+        rows = self.runner.run(self.shelf.newest.get_covered())
+
+        assert {row.pk: row.values for row in rows} == {
+            slug: {"tags": item["tags"], "year": item["year"]} for slug, item in self.model.items()
+        }
+
+    @invariant()
     def the_index_is_exact(self) -> None:
         entries = sum(2 + len(item["tags"]) for item in self.model.values())
         listings = (self.shelf.every, self.shelf.tagged, self.shelf.newest)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from ssshelf import collections, envelope
+from ssshelf import envelope, listings
 from ssshelf.maintenance import survey
 from tests.simulation.bucket import BatchConnection, Bucket, Connection
 from tests.simulation.client import Client
@@ -129,7 +129,7 @@ class Schedule:
 def _small(dice: random.Random) -> Iterator[None]:
     """Make limits so small that few items and few commits reach them."""
     with (
-        mock.patch.object(collections, "PAGE_LIMIT", 2),
+        mock.patch.object(listings, "PAGE_LIMIT", 2),
         mock.patch.object(envelope, "LINEAGE", dice.choice((SHORT_LINEAGE, 16))),
         mock.patch.object(survey, "_GROUPS", dice.choice((1, 64))),
     ):

@@ -21,7 +21,7 @@ Thing = dict[str, Any]
 
 class Things(CManager[Thing]):
     item_manager = DictItems(pk="pk")
-    by_rank = Collection[Thing](lambda thing: thing["rank"])
+    by_rank = Collection[Thing](lambda thing: thing["rank"], covers=("tags",))
     by_slot = Collection[Thing](lambda thing: thing["slots"], unique=True)
     by_tag = Collection[Thing](lambda thing: [(tag, thing["rank"]) for tag in thing["tags"]])
 

@@ -214,7 +214,7 @@ VARIANTS = (
     ),
     Variant(
         "a listing believes its entries",
-        "ssshelf.collections:Collection._read_page",
+        "ssshelf.listings:Listing._read_page",
         (
             (
                 "[position_of(index, layout.pk_of(item)) for index in stored.header.entries]",
@@ -224,7 +224,7 @@ VARIANTS = (
     ),
     Variant(
         "a listing shows only what it listed",
-        "ssshelf.collections:Collection._read_page",
+        "ssshelf.listings:Listing._read_page",
         (
             (
                 "if window.holds(position, behind, last)]",

@@ -232,7 +232,7 @@ async def test_a_page_can_be_read_as_the_mapping_of_0_1(storage: Storage) -> Non
 
 
 async def test_iterating_streams_everything_in_order(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssshelf.collections.PAGE_LIMIT", 20)
+    monkeypatch.setattr("ssshelf.listings.PAGE_LIMIT", 20)
     shelf = Bookmarks(storage)
     await shelf.add_items(bookmark(f"{i:03}", i) for i in range(45))
 

@@ -97,6 +97,16 @@ OPERATIONS: list[Any] = [
     ),
     ("page of 64", many_items, lambda m: m.every.get_items(64), {"scan": 1, "get": 64}, 2, {"scan": 1, "get": 64}, 2),
     ("keys", many_items, lambda m: m.every.get_keys(200), {"scan": 1}, 1, {"scan": 1}, 1),
+    ("what is covered", many_items, lambda m: m.newest.get_covered(), {"scan": 1}, 1, {"scan": 1}, 1),
+    (
+        "update of what is covered",
+        one_item,
+        lambda m: m.update_item("a", lambda item: item.update(tags=["x", "x"])),
+        {"get": 1, "put": 2, "delete": 1},
+        4,
+        {"get": 1, "commit": 1},
+        2,
+    ),
     ("count", many_items, lambda m: m.every.count(), {"scan": 1}, 1, {"scan": 1}, 1),
     ("get many", many_items, lambda m: m.get_items(["001", "002", "003"]), {"get": 3}, 1, {"get": 3}, 1),
 ]
