@@ -50,8 +50,8 @@ class Committer:
         self._claims = Claims(storage, layout, self.load, self._fence, policy.conflict_pauses)
 
     @property
-    def may_guess(self) -> bool:
-        """Whether a commit on a wrong base costs no more than one request, and leaves nothing to clean up."""
+    def has_transactions(self) -> bool:
+        """Whether a commit is one request, and leaves nothing to clean up when its base was wrong."""
         return self._batch is not None
 
     async def load(self, item: Key) -> Stored | None:

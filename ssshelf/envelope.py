@@ -26,6 +26,9 @@ FORMAT_VERSION = 1
 LINEAGE = 16
 """How many earlier revisions a header remembers: the last ones, and the very first."""
 
+_IS_LIVE = {"live": True, "tombstone": False}
+_TEXTS = {str}
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -117,14 +120,16 @@ def unpack(key: Key, data: bytes) -> tuple[Header, bytes]:
 
 
 def _header(line: Mapping[str, Any]) -> Header:
+    lineage = _checked(line["prev"], list)
+    _check_texts(lineage)
     return Header(
-        rev=_checked(line["rev"], str),
-        n=_checked(line["n"], int),
-        lineage=tuple(_checked(rev, str) for rev in _checked(line["prev"], list)),
-        live={"live": True, "tombstone": False}[line["state"]],
-        entries=_by_index(line["entries"]),
-        claims=_by_index(line.get("claims", {})),
-        content_type=_checked(line["type"], str),
+        _checked(line["rev"], str),
+        _checked(line["n"], int),
+        tuple(lineage),
+        _IS_LIVE[line["state"]],
+        _by_index(line["entries"]),
+        _by_index(line["claims"]) if "claims" in line else {},
+        _checked(line["type"], str),
     )
 
 
@@ -136,7 +141,17 @@ def _by_ending(endings: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _by_index(grouped: Mapping[str, Any]) -> dict[str, str]:
-    return {_checked(index, str): ending for ending, indexes in grouped.items() for index in _checked(indexes, list)}
+    endings: dict[str, str] = {}
+    for ending, indexes in grouped.items():
+        _check_texts(_checked(indexes, list))
+        for index in indexes:
+            endings[index] = ending
+    return endings
+
+
+def _check_texts(values: list[Any]) -> None:
+    if not _TEXTS.issuperset(map(type, values)):
+        raise TypeError(str)
 
 
 def _checked(value: Any, kind: type[T]) -> T:

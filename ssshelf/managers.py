@@ -97,10 +97,11 @@ class CManager(AllItems[T], Maintained[T]):
         Cost:
             1 get; a put for each new index entry and unique value, at once; 1 put; 1 deletion if entries were dropped,
             1 get and 1 deletion for each unique value given up. With transactions, 1 commit; if there was an item, 2
-            and 1 get.
+            and 1 get. On SQLite, 1 get and 1 commit.
         """
         key, draft = self._catalog.draft(item)
-        base = None if self._committer.may_guess else await self._committer.load(key)
+        guesses = self._committer.has_transactions and not self.storage.capabilities.quick_reads
+        base = None if guesses else await self._committer.load(key)
         return await self._write(key, lambda _: draft, base)
 
     async def insert_item(self, item: T) -> Revision:

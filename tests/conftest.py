@@ -54,6 +54,7 @@ def blockbuster() -> Iterator[BlockBuster]:
         for function in guard.functions.values():  # a test that takes too long shall say so
             function.can_block_in("pytest_timeout.py", "timeout_sigalrm")
             function.can_block_in("coverage/collector.py", "lock_data")
+            function.can_block_in("ssshelf/storages/_sqlite_reading.py", "find")  # what blocks for microseconds only
             function.can_block_in("ssshelf/testing/servers.py", {"moto_server", "served"})
         yield guard
 

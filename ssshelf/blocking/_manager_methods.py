@@ -40,7 +40,7 @@ class CManagerMethods(Generic[T]):
         Cost:
             1 get; a put for each new index entry and unique value, at once; 1 put; 1 deletion if entries were dropped,
             1 get and 1 deletion for each unique value given up. With transactions, 1 commit; if there was an item, 2
-            and 1 get.
+            and 1 get. On SQLite, 1 get and 1 commit.
         """
         return self._calls.call(self._source.add_item, item)
 

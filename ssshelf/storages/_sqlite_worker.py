@@ -1,25 +1,30 @@
-"""A thread that owns one SQLite connection and does, in one go, all the jobs that wait."""
+"""A thread that owns a connection to SQLite and does, in one go, all the jobs that wait."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import queue
-import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 __all__ = ["Worker"]
 
+
+class _Closable(Protocol):
+    def close(self) -> object: ...
+
+
 Job = TypeVar("Job")
+Connection = TypeVar("Connection", bound=_Closable)
 Outcome: TypeAlias = tuple[Any, Exception | None]
 _Waiting: TypeAlias = "tuple[Job, asyncio.Future[Any]]"
 _MAX_JOBS = 1000
 
 
-class Worker(Generic[Job]):
+class Worker(Generic[Job, Connection]):
     """Runs jobs on a thread of its own, for any number of event loops.
 
     The thread starts with the first job and knows nothing of the storage, so that a forgotten storage can be
@@ -34,8 +39,8 @@ class Worker(Generic[Job]):
     def __init__(
         self,
         name: str,
-        connect: Callable[[], sqlite3.Connection],
-        run: Callable[[sqlite3.Connection, Sequence[Job]], Sequence[Outcome]],
+        connect: Callable[[], Connection],
+        run: Callable[[Connection, Sequence[Job]], Sequence[Outcome]],
     ) -> None:
         self._queue: queue.SimpleQueue[_Waiting[Job] | None] = queue.SimpleQueue()
         self._name = name
@@ -90,10 +95,10 @@ class Worker(Generic[Job]):
 
 def _serve(
     waiting: queue.SimpleQueue[_Waiting[Job] | None],
-    connect: Callable[[], sqlite3.Connection],
-    run: Callable[[sqlite3.Connection, Sequence[Job]], Sequence[Outcome]],
+    connect: Callable[[], Connection],
+    run: Callable[[Connection, Sequence[Job]], Sequence[Outcome]],
 ) -> None:
-    connection: sqlite3.Connection | None = None
+    connection: Connection | None = None
     ending = False
     while not ending:
         batch, ending = _take(waiting)

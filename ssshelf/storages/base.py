@@ -125,6 +125,7 @@ class Capabilities:
         late_s: For how many seconds after its sender gave up a write may still be applied: 0.0 where a write that
             was given up is not applied later; ``None`` when nobody knows.
         ordered_scan: Lists in key order, from right behind ``after``, no more than asked for.
+        quick_reads: A get costs so little beside a write that it does not pay to guess what is stored.
         advice: What a probe found wrong with the store, and what to do about it.
     """
 
@@ -137,6 +138,7 @@ class Capabilities:
     persistent: bool = True
     late_s: float | None = 0.0
     ordered_scan: bool = True
+    quick_reads: bool = False
     advice: str = ""
 
     def check_key(self, key: Key) -> None:

@@ -22,6 +22,7 @@ from ssshelf.errors import (
     UnavailableError,
 )
 from ssshelf.keys import Key
+from ssshelf.storages._sqlite_reading import ASK, Near, Reading, select
 from ssshelf.storages._sqlite_worker import Outcome, Worker
 from ssshelf.storages.base import (
     MAX_SCAN_ROWS,
@@ -45,6 +46,7 @@ from ssshelf.storages.base import (
 __all__ = ["SQLiteStorage"]
 
 _Read: TypeAlias = Callable[[sqlite3.Connection], Any]
+_Connect: TypeAlias = Callable[[], sqlite3.Connection]
 _APPLICATION_ID = 0x55E1F001
 _SCHEMA_VERSION = 1
 _BUSY_PAUSE_S = 0.005
@@ -78,7 +80,8 @@ class SQLiteStorage(Storage):
         clock: Tells when an entry is written.
 
     Cost:
-        Reads and writes happen in two threads; a call costs a hop to one of them and back.
+        Reads and writes happen in two threads; a call costs a hop to one of them and back. A small entry that is in the
+        memory of the system, as nearly all are that are in use, is read in the thread of the caller, in microseconds.
 
     Source: https://www.sqlite.org/wal.html
     """
@@ -95,19 +98,22 @@ class SQLiteStorage(Storage):
         if not self.path or self.path == ":memory:" or self.path.startswith("file:"):
             msg = f"{self.path!r} is no path of a file; for a storage in memory use MemoryStorage"
             raise ValueError(msg)
-        self._capabilities = Capabilities(atomic_batch=2**31, max_value_bytes=_LARGEST_BLOB_BYTES)
+        self._capabilities = Capabilities(atomic_batch=2**31, max_value_bytes=_LARGEST_BLOB_BYTES, quick_reads=True)
         connect = partial(_connect if create else _connect_existing, self.path, busy_timeout_s)
-        self._writer: Worker[Sequence[Operation]] = Worker(
+        self._writer: Worker[Sequence[Operation], sqlite3.Connection] = Worker(
             "ssshelf-writer", connect, partial(_commit_together, self.path, clock)
         )
-        self._reader: Worker[_Read] = Worker("ssshelf-reader", connect, partial(_read_each, self.path))
+        self._near = Near(partial(_connect_to_read, self.path, connect))
+        self._reader: Worker[_Read, Reading] = Worker("ssshelf-reader", self._near.open, partial(_read_each, self.path))
 
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
     async def get(self, key: Key) -> Entry:
-        row = await self._reader.do(partial(_select, key))
+        row = self._near.find(key)
+        if row is ASK:
+            row = await self._reader.do(partial(select, key))
         if row is None:
             raise NotFoundError(key)
         return Entry(*row)
@@ -185,6 +191,15 @@ def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     return connection
 
 
+def _connect_to_read(path: str, connect: _Connect) -> Reading:
+    connection = connect()
+    try:
+        return Reading(connection, sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False))
+    except sqlite3.Error as error:
+        connection.close()
+        raise _mapped(path, error) from error
+
+
 def _prepare(path: str, connection: sqlite3.Connection, busy_timeout_s: float) -> None:
     _check_ours(path, connection)  # before the file is changed in any way
     _use_wal(connection, busy_timeout_s)
@@ -231,13 +246,6 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _select(key: Key, connection: sqlite3.Connection) -> Any:
-    row = connection.execute("SELECT data, etag FROM entries WHERE key = ?", (key.text,)).fetchone()
-    if row is not None and content_etag(row[0]) != row[1]:  # SQLite itself notices damaged pages, not damaged values
-        raise CorruptionError(key, "it is damaged: it has another digest than when it was written")
-    return row
-
-
 def _list(low: str, high: str, limit: int, connection: sqlite3.Connection) -> Any:
     query = """
         SELECT key, etag, length(data), modified_us FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?
@@ -245,11 +253,11 @@ def _list(low: str, high: str, limit: int, connection: sqlite3.Connection) -> An
     return connection.execute(query, (low, high, limit)).fetchall()
 
 
-def _read_each(path: str, connection: sqlite3.Connection, reads: Sequence[_Read]) -> list[Outcome]:
+def _read_each(path: str, reading: Reading, reads: Sequence[_Read]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for read in reads:
         try:
-            outcomes.append((read(connection), None))
+            outcomes.append((read(reading.connection), None))
         except sqlite3.Error as error:
             outcomes.append((None, _mapped(path, error)))
         except CorruptionError as error:

@@ -41,7 +41,7 @@ class Arrivals:
     @property
     def takes_many(self) -> bool:
         """Whether ``receive_new`` does it all with one request."""
-        return self._committer.may_guess
+        return self._committer.has_transactions
 
     async def receive(self, parcel: Parcel, *, is_new: bool = False) -> None:
         """Make an item what it is elsewhere, unless it is something later here.

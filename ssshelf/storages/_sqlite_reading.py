@@ -1,0 +1,119 @@
+"""Reading an SQLite file: in a thread of its own, and small entries right in the thread of the caller.
+
+To ask another thread takes several times as long as to read an entry that is in memory anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from ssshelf.errors import CorruptionError
+from ssshelf.keys import Key
+from ssshelf.storages.base import content_etag
+
+__all__ = ["ASK", "Near", "Reading", "select"]
+
+ASK: Final = object()
+"""The answer that the reading thread has to be asked."""
+
+_SELECT = "SELECT data, etag FROM entries WHERE key = ?"
+_LARGEST_NEAR_BYTES = 64 * 1024
+# The length of a value is known without reading it. https://www.sqlite.org/fileformat2.html#record_format
+_SELECT_SMALL = f"""
+SELECT CASE WHEN length(data) <= {_LARGEST_NEAR_BYTES} THEN data END, etag FROM entries WHERE key = ?
+"""  # noqa: S608  a constant
+_IN_A_ROW = 64
+_SLOW_S = 0.001
+
+
+class Reading:
+    """The connections of a reading thread: its own, and one for callers in other threads, which waits for nobody.
+
+    It belongs to the frame of that thread alone. After a fork the child has a copy of it that is never freed, as it
+    should be, since not even closing a connection is safe there.
+
+    Args:
+        connection: The thread's own.
+        near: The other one, made with ``check_same_thread=False`` and no timeout.
+
+    Source: https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_file_across_a_fork_
+    """
+
+    def __init__(self, connection: sqlite3.Connection, near: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.near = near
+        self.lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close both, once nobody reads any more."""
+        with self.lock:
+            self.near.close()
+        self.connection.close()
+
+
+class Near:
+    """Reads entries in the thread of its caller, which may be that of an event loop; says so when it should not.
+
+    It is asked for small entries only, waits for no lock, and leaves every 65th read to the thread, so that the event
+    loop gets its turn. After a read that took more than a millisecond, which the disk must have been asked for, the
+    next 64 are left to the thread, too.
+
+    Args:
+        connect: Opens the connections, in the reading thread.
+        clock: Seconds.
+    """
+
+    def __init__(self, connect: Callable[[], Reading], clock: Callable[[], float] = time.perf_counter) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._opened: Callable[[], Reading | None] = lambda: None
+        self._left = _IN_A_ROW
+        self._pid = os.getpid()
+
+    def open(self) -> Reading:
+        """Open the file, in the reading thread, and read from it here from now on."""
+        reading = self._connect()
+        self._opened = weakref.ref(reading)
+        return reading
+
+    def find(self, key: Key) -> Any:
+        """Return data and etag of ``key``, ``None`` if there is no such entry, or ``ASK``.
+
+        Raises:
+            CorruptionError: The entry is damaged.
+        """
+        if self._left <= 0:
+            self._left = self._left + 1 if self._left else _IN_A_ROW
+            return ASK
+        reading = self._opened()
+        if reading is None or self._pid != os.getpid() or not reading.lock.acquire(blocking=False):
+            return ASK
+        self._left -= 1
+        started = self._clock()
+        try:
+            row = select(key, reading.near, _SELECT_SMALL)
+        except sqlite3.Error:  # the thread tells what is wrong, or waits until it is not
+            return ASK
+        finally:
+            reading.lock.release()
+        if self._clock() - started > _SLOW_S:
+            self._left = -_IN_A_ROW
+        return ASK if row is not None and row[0] is None else row
+
+
+def select(key: Key, connection: sqlite3.Connection, query: str = _SELECT) -> Any:
+    """Return the row of ``key``, ``None`` if there is none.
+
+    Raises:
+        CorruptionError: It is damaged, which SQLite notices of pages only.
+    """
+    row = connection.execute(query, (key.text,)).fetchone()
+    if row is not None and row[0] is not None and content_etag(row[0]) != row[1]:
+        raise CorruptionError(key, "it is damaged: it has another digest than when it was written")
+    return row
