@@ -63,7 +63,7 @@ class AllItems(Generic[T]):
 
         async def read(row: Row) -> list[T]:
             try:
-                stored = await reader.committer.look(row.key, row.etag)
+                stored = await reader.committer.look(row.key, etag=row.etag)
                 return [reader.revive(row.key, stored)] if stored is not None and stored.header.live else []
             except CorruptionError as error:
                 if not skip_corrupt:

@@ -19,10 +19,10 @@ from ssshelf.drafts import Draft, Lost, Revision
 from ssshelf.envelope import Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
-from ssshelf.layout import Layout, new_rev, number_of
+from ssshelf.layout import EntryName, Layout, new_rev, number_of
 from ssshelf.retries import RetryPolicy, maybe_applied
-from ssshelf.storages.base import Delete, Entry, Operation, Put, Storage, atomic_batch, delete_many
-from ssshelf.storages.offers import get_recent, recall
+from ssshelf.storages.base import Delete, Operation, Put, Storage, atomic_batch, delete_many
+from ssshelf.storages.offers import recall
 from ssshelf.transactions import Transaction, next_header, plan
 
 __all__ = ["Committer"]
@@ -63,14 +63,20 @@ class Committer:
         Cost:
             1 get.
         """
-        return await _stored(item, self.storage.get(item))
+        try:
+            entry = await self.storage.get(item)
+        except NotFoundError:
+            return None
+        return Stored(entry.etag, *unpack(item, entry.data))
 
-    async def look(self, item: Key, etag: str | None = None) -> Stored | None:
-        """Return what ``load`` does, to who only shows it: what a cache remembers may be good enough.
+    async def look(self, item: Key, *, etag: str | None = None, listed: Sequence[EntryName] = ()) -> Stored | None:
+        """Return what ``load`` does, to who only shows it: what a cache remembers is good enough.
 
         Args:
             item: The key of the item.
             etag: That of its newest entry, if a listing has just told it.
+            listed: Index entries by which a listing has just shown it. What does not name them is older than they are,
+                or newer, and would be missing on the page.
 
         Raises:
             CorruptionError: It cannot be read.
@@ -78,10 +84,11 @@ class Committer:
         Cost:
             1 get, or none.
         """
-        if etag is None:
-            return await _stored(item, get_recent(self.storage, item))
-        known = recall(self.storage, item, etag)
-        return Stored(etag, *unpack(item, known.data)) if known else await self.load(item)
+        if known := recall(self.storage, item, etag):
+            stored = Stored(known.etag, *unpack(item, known.data))
+            if all(stored.header.entries.get(name.index) == name.ending for name in listed):
+                return stored
+        return await self.load(item)
 
     def check(self, item: Key, draft: Draft) -> None:
         """Refuse what the store has no room for, before anything is sent.
@@ -362,11 +369,3 @@ def _left_nothing(outcome: Revision | Lost) -> bool:
 def _was_beaten_by(outcome: Revision | Lost, rev: str) -> bool:
     """Whether a commit was refused because ``rev`` had arrived."""
     return isinstance(outcome, Lost) and outcome.current is not None and outcome.current.header.descends_from(rev)
-
-
-async def _stored(item: Key, request: Awaitable[Entry]) -> Stored | None:
-    try:
-        entry = await request
-    except NotFoundError:
-        return None
-    return Stored(entry.etag, *unpack(item, entry.data))

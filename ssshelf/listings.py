@@ -281,13 +281,15 @@ class Listing(Generic[T]):
         reader, layout = self._bound, self._bound.committer.layout
         behind, _ = window.begin(cursor)
         names, last = await self._scan(window, cursor, limit)
-        items = [layout.item_of(pk) for pk in dict.fromkeys(name.pk for name in names)]
+        listed: dict[Key, list[EntryName]] = {}
+        for name in names:
+            listed.setdefault(layout.item_of(name.pk), []).append(name)
         rows: list[tuple[str, T]] = []
         corrupt: list[CorruptionError] = []
 
         async def read(item: Key) -> None:
             try:
-                stored = await reader.committer.load(item)
+                stored = await reader.committer.look(item, listed=listed[item])
                 if stored is None or not stored.header.live:
                     return
                 # Not the entries that were listed but those that the item names: it may have moved within the
@@ -300,7 +302,7 @@ class Listing(Generic[T]):
                     raise
                 corrupt.append(error)
 
-        await map_bounded(read, items, reader.concurrency)
+        await map_bounded(read, list(listed), reader.concurrency)
         rows.sort(key=lambda row: row[0])
         if len(rows) > limit:  # items have gained keys since the scan
             del rows[limit:]

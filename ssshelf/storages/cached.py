@@ -30,9 +30,9 @@ _ROW_BYTES = 600
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An entry, or ``None`` where there was none; and when the request that found it began."""
+    """An entry, and when the request began by which it was last seen to be the newest one."""
 
-    entry: Entry | None
+    entry: Entry
     since: float
     size_bytes: int
 
@@ -77,13 +77,13 @@ class CachedStorage(WrapperStorage):
     where the store can tell that it is the same (S3). One get of a key is under way at a time; those that are called
     meanwhile share the next one.
 
-    ``get_recent`` returns what the store held at most ``max_age_s`` ago, without asking. Managers use it for what they
-    only show, and ``get`` for what they start a write from. What was written through this object is seen at once.
+    With ``max_age_s``, managers show what the store held at most that long ago, without asking it; what they write they
+    start from the newest. What was written through this object is seen at once.
 
     Args:
         inner: The storage inside, which ``aclose`` closes too.
         max_bytes: Most bytes of memory for what is kept, about.
-        max_age_s: How old may be what ``get_recent`` returns; 0 makes it ``get``.
+        max_age_s: How old may be what is shown.
         clock: Seconds that go on while the machine sleeps.
 
     Cost:
@@ -113,24 +113,34 @@ class CachedStorage(WrapperStorage):
         return int(self._kept.currsize)
 
     async def get(self, key: Key) -> Entry:
-        return await self._join(key, self._clock())
+        called = self._clock()
+        flights = self._of_loops.setdefault(asyncio.get_running_loop(), {})
+        flight = flights.get(key)
+        if flight is None or not flight.serves(called):
+            flight = flights[key] = _Flight(flight)
+            flight.task = asyncio.ensure_future(self._fly(key, flight, flights))
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():  # all who waited have given up
+                _remove(flights, key, flight)
+                flight.task.cancel()
+                await asyncio.wait([flight.task])
 
     async def get_changed(self, key: Key, etag: str) -> Entry | None:
         entry = await self.get(key)
         return None if entry.etag == etag else entry
 
-    async def get_recent(self, key: Key) -> Entry:
-        oldest = self._clock() - self._max_age_s
-        kept = self._kept.get(key) if self._max_age_s else None
-        if kept is None or kept.since < oldest:
-            return await self._join(key, oldest)
-        if kept.entry is None:
-            raise NotFoundError(key)
-        return kept.entry
-
-    def recall(self, key: Key, etag: str) -> Entry | None:
+    def recall(self, key: Key, etag: str | None = None) -> Entry | None:
         kept = self._kept.get(key)
-        return kept.entry if kept is not None and kept.entry is not None and kept.entry.etag == etag else None
+        if kept is None:
+            return None
+        if etag is not None:
+            return kept.entry if kept.entry.etag == etag else None
+        is_recent = self._max_age_s and self._clock() - kept.since <= self._max_age_s
+        return kept.entry if is_recent else None
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         with self._changing([key]):
@@ -148,31 +158,14 @@ class CachedStorage(WrapperStorage):
         with self._changing(keys):
             await super().delete_many(keys)
 
-    async def _join(self, key: Key, oldest: float) -> Entry:
-        """Return the answer to a request that was sent at ``oldest`` or later, and that no write overtook."""
-        flights = self._of_loops.setdefault(asyncio.get_running_loop(), {})
-        flight = flights.get(key)
-        if flight is None or not flight.serves(oldest):
-            flight = flights[key] = _Flight(flight)
-            flight.task = asyncio.ensure_future(self._fly(key, flight, flights))
-        flight.waiting += 1
-        try:
-            return await asyncio.shield(flight.task)
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():  # all who waited have given up
-                _remove(flights, key, flight)
-                flight.task.cancel()
-                await asyncio.wait([flight.task])
-
     async def _fly(self, key: Key, flight: _Flight, flights: dict[Key, _Flight]) -> Entry:
         try:
             await flight.begin(self._clock)
-            try:
-                entry = await self._newest(key)
-            except NotFoundError:
-                self._keep(key, None, flight)
-                raise
+            entry = await self._newest(key)
+        except NotFoundError:
+            self._kept.pop(key, None)
+            raise
+        else:
             self._keep(key, entry, flight)
             return entry
         finally:
@@ -180,12 +173,12 @@ class CachedStorage(WrapperStorage):
 
     async def _newest(self, key: Key) -> Entry:
         kept = self._kept.get(key)
-        if kept is None or kept.entry is None:
+        if kept is None:
             return await self.inner.get(key)
         return await get_changed(self.inner, key, kept.entry.etag) or kept.entry
 
-    def _keep(self, key: Key, entry: Entry | None, flight: _Flight) -> None:
-        size_bytes = _ROW_BYTES + len(key.text) + (len(entry.data) if entry else 0)
+    def _keep(self, key: Key, entry: Entry, flight: _Flight) -> None:
+        size_bytes = _ROW_BYTES + len(key.text) + len(entry.data)
         self._kept.pop(key, None)
         if not flight.is_overtaken and size_bytes <= self._kept.maxsize:
             self._kept[key] = _Kept(entry, flight.began or 0.0, size_bytes)

@@ -57,10 +57,6 @@ class CountingStorage(WrapperStorage):
         async with self._counted("get"):
             return await super().get_changed(key, etag)
 
-    async def get_recent(self, key: Key) -> Entry:
-        async with self._counted("get"):
-            return await super().get_recent(key)
-
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         async with self._counted("put"):
             return await super().put(key, data, condition=condition)

@@ -88,9 +88,6 @@ class FaultyStorage(WrapperStorage):
     async def get_changed(self, key: Key, etag: str) -> Entry | None:
         return await self._meet("get", (key,), lambda: WrapperStorage.get_changed(self, key, etag))
 
-    async def get_recent(self, key: Key) -> Entry:
-        return await self._meet("get", (key,), lambda: WrapperStorage.get_recent(self, key))
-
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         return await self._meet("put", (key,), lambda: self.inner.put(key, data, condition=condition))
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from ssshelf.keys import Key
 from ssshelf.storages.base import Entry, Storage
 
-__all__ = ["ConditionalGet", "ReadCache", "get_changed", "get_recent", "recall"]
+__all__ = ["ConditionalGet", "ReadCache", "get_changed", "recall"]
 
 
 @runtime_checkable
@@ -29,16 +29,13 @@ class ReadCache(Protocol):
     """A storage that remembers what was read from it."""
 
     @abstractmethod
-    async def get_recent(self, key: Key) -> Entry:
-        """Return an entry that was the newest one at some time since, no longer ago than the storage was told.
+    def recall(self, key: Key, etag: str | None = None) -> Entry | None:
+        """Return an entry that is remembered, or ``None``; sends nothing.
 
-        Raises:
-            NotFoundError: There was none.
+        Args:
+            key: The key.
+            etag: That of the entry; ``None`` takes any that was the newest one as short a time ago as was agreed.
         """
-
-    @abstractmethod
-    def recall(self, key: Key, etag: str) -> Entry | None:
-        """Return the entry under ``key`` with the etag ``etag``, if it is remembered; sends nothing."""
 
 
 async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
@@ -49,11 +46,6 @@ async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
     return None if entry.etag == etag else entry
 
 
-async def get_recent(storage: Storage, key: Key) -> Entry:
-    """Return what ``ReadCache`` does; of a storage that remembers nothing, the newest entry."""
-    return await (storage.get_recent(key) if isinstance(storage, ReadCache) else storage.get(key))
-
-
-def recall(storage: Storage, key: Key, etag: str) -> Entry | None:
-    """Return the entry with this etag if the storage remembers it."""
+def recall(storage: Storage, key: Key, etag: str | None = None) -> Entry | None:
+    """Return what ``ReadCache`` does; nothing of a storage that remembers nothing."""
     return storage.recall(key, etag) if isinstance(storage, ReadCache) else None

@@ -48,11 +48,7 @@ class PrefixedStorage(WrapperStorage):
         with self._missing(key):
             return await super().get_changed(self._inside(key), etag)
 
-    async def get_recent(self, key: Key) -> Entry:
-        with self._missing(key):
-            return await super().get_recent(self._inside(key))
-
-    def recall(self, key: Key, etag: str) -> Entry | None:
+    def recall(self, key: Key, etag: str | None = None) -> Entry | None:
         return super().recall(self._inside(key), etag)
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:

@@ -19,7 +19,7 @@ from ssshelf.storages.base import (
     atomic_batch,
     delete_many,
 )
-from ssshelf.storages.offers import get_changed, get_recent, recall
+from ssshelf.storages.offers import get_changed, recall
 
 if TYPE_CHECKING:
     from ssshelf.storages.probe import Probe
@@ -49,10 +49,7 @@ class WrapperStorage(Storage):
     async def get_changed(self, key: Key, etag: str) -> Entry | None:
         return await get_changed(self.inner, key, etag)
 
-    async def get_recent(self, key: Key) -> Entry:
-        return await get_recent(self.inner, key)
-
-    def recall(self, key: Key, etag: str) -> Entry | None:
+    def recall(self, key: Key, etag: str | None = None) -> Entry | None:
         return recall(self.inner, key, etag)
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:

@@ -19,7 +19,7 @@ from ssshelf.storages.base import (
     Storage,
     atomic_batch,
 )
-from ssshelf.storages.offers import get_changed, get_recent, recall
+from ssshelf.storages.offers import get_changed, recall
 from ssshelf.testing._scans import texts_of
 
 __all__ = ["EntryPromises"]
@@ -93,21 +93,19 @@ class EntryPromises:
             await get_changed(storage, _KEY, known)
         assert caught.value.key == _KEY
 
-    async def test_what_is_recent_is_what_this_caller_wrote(self, storage: Storage) -> None:
-        await storage.put(_KEY, b"one")
-        await get_recent(storage, _KEY)
-        etag = await storage.put(_KEY, b"two")
+    async def test_what_is_remembered_is_what_this_caller_wrote(self, storage: Storage) -> None:
+        first = await storage.put(_KEY, b"one")
+        await storage.get(_KEY)
+        second = await storage.put(_KEY, b"two")
 
-        recent = await get_recent(storage, _KEY)
-        remembered = recall(storage, _KEY, etag)
+        assert recall(storage, _KEY) is None
+        entry = await storage.get(_KEY)
+        assert recall(storage, _KEY) in (None, entry)
+        assert recall(storage, _KEY, second) in (None, entry)
+        assert recall(storage, _KEY, first) in (None, Entry(b"one", first))
+
         await storage.delete(_KEY)
-
-        assert recent == Entry(b"two", etag)
-        assert remembered in (None, recent)
-        assert recall(storage, _KEY, etag) in (None, recent)
-        with pytest.raises(NotFoundError) as caught:
-            await get_recent(storage, _KEY)
-        assert caught.value.key == _KEY
+        assert recall(storage, _KEY) is None
 
     async def test_only_bytes_can_be_stored(self, storage: Storage) -> None:
         with pytest.raises(TypeError):

@@ -10,7 +10,7 @@ import pytest
 from ssshelf import CManager, Collection, DictItems
 from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import Key
-from ssshelf.storages.base import Delete, Entry, IfAbsent, Put
+from ssshelf.storages.base import Delete, Entry, Put
 from ssshelf.storages.cached import CachedStorage
 from ssshelf.testing import CountingStorage, Fault, FaultyStorage, MemoryStorage, run_in_virtual_time
 
@@ -70,6 +70,11 @@ def in_time(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
     return run
 
 
+async def recent(cache: CachedStorage, key: Key = KEY) -> Entry:
+    """Return what a manager would show."""
+    return cache.recall(key) or await cache.get(key)
+
+
 async def pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
@@ -105,9 +110,9 @@ async def test_what_is_recent_costs_nothing() -> None:
     cache = Cache(max_age_s=AGE_S)
     await cache.put(KEY, b"one")
 
-    recent = [await cache.get_recent(KEY) for _ in range(5)]
+    entries = [await recent(cache) for _ in range(5)]
 
-    assert {entry.data for entry in recent} == {b"one"}
+    assert {entry.data for entry in entries} == {b"one"}
     assert cache.gets == 1
 
 
@@ -115,13 +120,13 @@ async def test_what_is_recent_costs_nothing() -> None:
 async def test_what_is_recent_is_no_older_than_was_said() -> None:
     cache = Cache(max_age_s=AGE_S)
     await cache.put(KEY, b"one")
-    await cache.get_recent(KEY)  # the request began a second ago
+    await recent(cache)  # the request began a second ago
     await cache.store.put(KEY, b"two")
 
     await pause(AGE_S - TAKES_S)
-    before = await cache.get_recent(KEY)
+    before = await recent(cache)
     await pause(0.001)
-    after = await cache.get_recent(KEY)
+    after = await recent(cache)
 
     assert (before.data, after.data) == (b"one", b"two")
 
@@ -135,33 +140,19 @@ async def test_an_answer_keeps_what_is_recent_young() -> None:
     await cache.get(KEY)
     await pause(AGE_S - 10)
 
-    await cache.get_recent(KEY)
+    await recent(cache)
 
     assert cache.gets == 2
-
-
-@in_time
-async def test_that_nothing_is_there_is_remembered_as_long() -> None:
-    cache = Cache(max_age_s=AGE_S)
-
-    for _ in range(3):
-        with pytest.raises(NotFoundError):
-            await cache.get_recent(KEY)
-    asked = cache.gets
-    await cache.put(KEY, b"one", condition=IfAbsent())
-
-    assert asked == 1
-    assert (await cache.get_recent(KEY)).data == b"one"
 
 
 @in_time
 async def test_without_an_age_nothing_is_recent_but_the_newest() -> None:
     cache = Cache()
     await cache.put(KEY, b"one")
-    await cache.get_recent(KEY)
+    await recent(cache)
     await cache.store.put(KEY, b"two")
 
-    assert (await cache.get_recent(KEY)).data == b"two"
+    assert (await recent(cache)).data == b"two"
 
 
 WRITES: dict[str, Callable[[Cache], Awaitable[Any]]] = {
@@ -172,9 +163,9 @@ WRITES: dict[str, Callable[[Cache], Awaitable[Any]]] = {
 }
 
 
-async def recent(cache: Cache) -> bytes | None:
+async def seen(cache: Cache) -> bytes | None:
     try:
-        return (await cache.get_recent(KEY)).data
+        return (await recent(cache)).data
     except NotFoundError:
         return None
 
@@ -184,11 +175,11 @@ def test_a_program_sees_what_it_wrote(kind: str) -> None:
     async def main() -> None:
         cache = Cache(max_age_s=AGE_S)
         await cache.put(KEY, b"one")
-        await cache.get_recent(KEY)
+        await recent(cache)
 
         await WRITES[kind](cache)
 
-        assert await recent(cache) == (b"two" if kind in ("put", "commit") else None)
+        assert await seen(cache) == (b"two" if kind in ("put", "commit") else None)
 
     run_in_virtual_time(main())
 
@@ -202,10 +193,10 @@ def test_a_read_that_was_overtaken_by_a_write_is_not_kept(kind: str) -> None:
         await pause(TAKES_S / 2)
 
         await WRITES[kind](cache)
-        seen = await recent(cache)
+        found = await seen(cache)
         await reading
 
-        assert seen == (b"two" if kind in ("put", "commit") else None)
+        assert found == (b"two" if kind in ("put", "commit") else None)
 
     run_in_virtual_time(main())
 
@@ -217,12 +208,12 @@ async def test_a_write_of_which_nobody_knows_makes_forget() -> None:
     cache = CachedStorage(
         FaultyStorage(store, lambda request: Fault.ANSWER_LOST if request.kind == "put" else None), max_age_s=AGE_S
     )
-    await cache.get_recent(KEY)
+    await recent(cache)
 
     with pytest.raises(UnavailableError):
         await cache.put(KEY, b"two")
 
-    assert (await cache.get_recent(KEY)).data == b"two"
+    assert (await recent(cache)).data == b"two"
 
 
 @in_time
@@ -252,19 +243,6 @@ async def test_a_get_takes_no_answer_to_a_request_from_before_it() -> None:
     assert asyncio.get_running_loop().time() - began == TAKES_S * 1.5
     assert cache.gets == 2
     await early
-
-
-@in_time
-async def test_what_is_recent_may_share_a_request_from_before() -> None:
-    cache = Cache(max_age_s=AGE_S)
-    await cache.put(KEY, b"one")
-    early = asyncio.create_task(cache.get(KEY))
-    await pause(TAKES_S / 2)
-
-    await cache.get_recent(KEY)
-    await early
-
-    assert cache.gets == 1
 
 
 @in_time
@@ -301,7 +279,7 @@ async def test_who_comes_while_a_request_is_given_up_gets_an_answer() -> None:
 
     hasty.cancel()
     await asyncio.sleep(0)
-    entry = await cache.get_recent(KEY)
+    entry = await recent(cache)
 
     assert entry.data == b"one"
 
@@ -317,7 +295,7 @@ async def test_a_failure_is_told_to_all_who_waited_and_is_not_kept() -> None:
     await asyncio.wait(waiting)
 
     assert [type(one.exception()) for one in waiting] == [UnavailableError] * 3
-    assert (await cache.get_recent(KEY)).data == b"one"
+    assert (await recent(cache)).data == b"one"
 
 
 @in_time
@@ -326,13 +304,13 @@ async def test_memory_has_a_bound_and_what_was_used_last_stays() -> None:
     for number in range(50):
         await cache.store.put(Key(number), b"x" * 1000)
         await cache.get(Key(number))
-        await cache.get_recent(Key(0))
+        await recent(cache, Key(0))
 
     asked = cache.gets
-    await cache.get_recent(Key(0))
-    await cache.get_recent(Key(49))
+    await recent(cache, Key(0))
+    await recent(cache, Key(49))
     kept = cache.gets - asked
-    await cache.get_recent(Key(10))
+    await recent(cache, Key(10))
 
     assert kept == 0
     assert cache.gets == asked + 1
@@ -344,7 +322,7 @@ async def test_what_is_larger_than_the_cache_is_read_all_the_same() -> None:
     cache = Cache(max_bytes=1000, max_age_s=AGE_S)
     await cache.put(KEY, b"x" * 1000)
 
-    assert len((await cache.get_recent(KEY)).data) == 1000
+    assert len((await recent(cache)).data) == 1000
     assert cache.kept_bytes == 0
 
 
@@ -365,7 +343,7 @@ def test_what_was_kept_serves_the_next_event_loop() -> None:
     cache = CachedStorage(store, max_age_s=AGE_S)
 
     async def read() -> bytes:
-        return (await cache.get_recent(KEY)).data
+        return (await recent(cache)).data
 
     asyncio.run(cache.put(KEY, b"one"))
 
@@ -403,3 +381,36 @@ async def test_a_manager_shows_what_is_recent_and_writes_from_what_is_newest() -
     assert shown["text"] == "one"
     assert rev.startswith("2-")
     assert await ours.get_item("n1") == note(1, text="two", seen="two")
+
+
+@in_time
+async def test_a_page_of_what_is_known_costs_one_request_and_is_complete() -> None:
+    cache = Cache(max_age_s=AGE_S)
+    ours, theirs = Notes(cache), Notes(cache.store)
+    await theirs.add_items(note(number) for number in range(4))
+    await ours.by_day.get_items()
+    cache.counting.reset()
+
+    await ours.by_day.get_items()
+    known = dict(cache.counting.counts)
+    await theirs.update_item("n0", lambda found: found | {"day": 9})
+    await theirs.update_item("n1", lambda found: found | {"text": "two"})
+    page = await ours.by_day.get_items()
+
+    assert known == {"scan": 1}
+    assert list(page) == [note(1), note(2), note(3), note(0, day=9)]  # the text may be old, places may not
+    assert cache.counting.counts == {"scan": 2, "get": 1}
+
+
+@in_time
+async def test_without_an_age_pages_are_as_new_as_without_a_cache() -> None:
+    cache = Cache()
+    ours, theirs = Notes(cache), Notes(cache.store)
+    await theirs.add_items(note(number) for number in range(4))
+    await ours.by_day.get_items()
+    await theirs.update_item("n1", lambda found: found | {"text": "two"})
+
+    page = await ours.by_day.get_items()
+
+    assert page.items[1]["text"] == "two"
+    assert len(cache.store.sent) == 4 + 1 + 1  # one by the update
