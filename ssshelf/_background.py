@@ -10,11 +10,17 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
-__all__ = ["Background", "background"]
+_ENDING = "the process is ending: nothing answers blocking calls any more; make them, or the first of them, earlier"
+
+try:
+    from concurrent.futures import Future, ThreadPoolExecutor
+except RuntimeError as error:  # Python refuses this import once the main thread has ended
+    raise RuntimeError(_ENDING) from error
+
+__all__ = ["Background", "OfThisProcess", "background"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +48,7 @@ class Background:
         Raises:
             ValueError: This belongs to the process that this one was forked from.
             RuntimeError: The caller runs in the event loop itself, such as a function given to ``update_item``; or the
-                interpreter is about to end.
+                process is about to end.
         """
         loop = self._ready()
         call = _Call(functools.partial(function, *args, **kwargs))
@@ -93,8 +99,8 @@ class Background:
         if self._loop is not None:
             self._loop.is_left = True
 
-    def _ready(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop, for callers that may wait for it."""
+    def check(self) -> None:
+        """Refuse callers that may not wait for the event loop; raises what ``call`` does."""
         if self._pid != os.getpid():
             msg = "this was opened before a fork: open it again in each process"
             raise ValueError(msg)
@@ -102,8 +108,10 @@ class Background:
             msg = "a blocking call in a function that the event loop runs would wait for itself: await there"
             raise RuntimeError(msg)
         if sys.is_finalizing():
-            msg = "the interpreter is ending: nothing answers blocking calls any more"
-            raise RuntimeError(msg)
+            raise RuntimeError(_ENDING)
+
+    def _ready(self) -> asyncio.AbstractEventLoop:
+        self.check()
         return self._loop or self._started()
 
     def _started(self) -> asyncio.AbstractEventLoop:
@@ -112,7 +120,11 @@ class Background:
                 loop = _Loop()
                 loop.set_default_executor(_Threads(thread_name_prefix="ssshelf"))
                 thread = threading.Thread(target=loop.run_forever, name="ssshelf", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:  # Python 3.12 starts none in functions registered with atexit
+                    loop.close()
+                    raise RuntimeError(_ENDING) from error
                 self._thread_id = thread.ident
                 self._loop = loop
             return self._loop
@@ -156,6 +168,15 @@ class Background:
                 self._close_later(self._loop, closing)
             for call in list(self._ending):
                 call.ended.wait(_CLOSE_TIMEOUT_S)
+
+
+class OfThisProcess:
+    """What blocks: its connections belong to the process that has opened it."""
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        kind = type(self).__name__
+        msg = f"a {kind} can be neither pickled nor copied, since its connections are its own: open it in each process"
+        raise TypeError(msg)
 
 
 class _Closing:

@@ -50,7 +50,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from ssshelf import collections, managers
-from ssshelf.blocking._calls import Calls
+from ssshelf._calls import Calls
 from ssshelf.collections import PAGE_LIMIT, Keys, Prefix
 from ssshelf.covered import Covered
 from ssshelf.drafts import Revision

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from ssshelf import collections
-from ssshelf.blocking._calls import Calls
+from ssshelf._calls import Calls
 from ssshelf.collections import PAGE_LIMIT, Keys, Prefix
 from ssshelf.covered import Covered
 from ssshelf.items import PrimaryKey

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ssshelf import collections
-from ssshelf.blocking._calls import Calls
+from ssshelf._calls import Calls
 from ssshelf.blocking._collection_methods import CollectionMethods
 from ssshelf.collections import Keys
 

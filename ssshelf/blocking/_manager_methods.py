@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from ssshelf import managers
-from ssshelf.blocking._calls import Calls
+from ssshelf._calls import Calls
 from ssshelf.collections import PAGE_LIMIT
 from ssshelf.drafts import Revision
 from ssshelf.items import PrimaryKey

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ssshelf import managers
-from ssshelf.blocking._calls import Calls
+from ssshelf._background import OfThisProcess
+from ssshelf._calls import Calls
 from ssshelf.blocking._collections import Collection
 from ssshelf.blocking._manager_methods import CManagerMethods
 from ssshelf.items import IManager
@@ -24,7 +25,7 @@ __all__ = ["CManager", "check_names"]
 T = TypeVar("T")
 
 
-class CManager(CManagerMethods[T]):
+class CManager(OfThisProcess, CManagerMethods[T]):
     """Items of one kind on a storage, and the collections declared as attributes of the class, for callers that block.
 
     All that is true of ``ssshelf.CManager`` is true of this one. Any number of threads may use an instance, also those

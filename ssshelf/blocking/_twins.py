@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Callable
 from typing import Any, TypeVar
 
 from ssshelf import collections, managers
-from ssshelf.blocking._calls import Calls
+from ssshelf._calls import Calls
 from ssshelf.blocking._collections import Collection
 from ssshelf.blocking._managers import CManager, check_names
 from ssshelf.storages.base import Storage

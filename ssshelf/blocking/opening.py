@@ -57,16 +57,17 @@ def open(
             stays the caller's to close.
         flag: ``"r"`` only reads, and writing raises ``DeniedError``, an ``OSError``; ``"w"`` reads and writes; ``"c"``
             makes an SQLite file that is not there; ``"n"`` also removes all keys of this shelf. Buckets and tables
-            have to be there, empty ones are an empty shelf.
+            have to be there, empty ones are an empty shelf. Whether a storage of the caller makes its file, it was told
+            when it was made, as by ``SQLiteStorage(path, create=False)``.
         writeback: Whether to keep values that were read or stored, and write back at ``sync`` and ``close`` what has
-            changed of them.
+            changed of them; not with ``"r"``.
         name: Keeps several shelves of one storage apart.
         serializer: Makes bytes of values, and back; or its name: json, pickle, msgpack, bytes, text.
         concurrency: Most requests of one call at a time.
 
     Raises:
         StoreNotFoundError: The file, bucket or table is not there; an ``OSError``, too.
-        ValueError: The flag or the URL is none.
+        ValueError: The flag or the URL is none, or ``writeback`` is to write what only reads.
         TypeError: The storage or the serializer is none.
         ModuleNotFoundError: The storage or the serializer needs an extra that is not installed.
 
@@ -75,6 +76,9 @@ def open(
     """
     if flag not in ("r", "w", "c", "n"):
         msg = f"flag must be 'r', 'w', 'c' or 'n', not {flag!r}"
+        raise ValueError(msg)
+    if flag == "r" and writeback:
+        msg = "writeback=True with flag 'r': nothing could be written back; open it with 'w', or without writeback"
         raise ValueError(msg)
     inner, aclose = _opened(storage, create=flag in ("c", "n"))
     shelf = AsyncShelf(

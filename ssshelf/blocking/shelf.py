@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Mu
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from ssshelf._background import background
+from ssshelf._background import OfThisProcess
+from ssshelf._calls import Calls
 from ssshelf._concurrency import chunks
 from ssshelf._entries import ABSENT, BULK, pairs_of
 from ssshelf._ranges import Range, ShelfKey
@@ -30,7 +31,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 
-class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
+class Shelf(OfThisProcess, MutableMapping[ShelfKey, V], Generic[V]):
     """A ``Shelf`` of ``ssshelf`` as a dictionary; ``ssshelf.open`` makes one. Safe from threads.
 
     It is what ``collections.abc.MutableMapping`` says, in the order of keys: iteration, views and comparison read page
@@ -54,12 +55,11 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         self._shelf = shelf
         self._names = shelf._names
         self._kept = Kept(shelf, is_on=writeback)
-        self._background = background()
-        self._is_closed = False
-        self._close = self._background.adopt(self, _closing(self._kept, aclose))
+        self._calls = Calls(_closing(self._kept, aclose), "this shelf")
 
     def __getitem__(self, key: ShelfKey) -> V:
         at = self._names.key(key)
+        self._calls.check()  # what is kept would be changed in vain in a fork
         value = self._kept.find(at)
         while value is ABSENT:
             reading = self._kept.reading()
@@ -251,10 +251,9 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
 
         What ``sync`` raises leaves all as it is: close it again.
         """
-        if self._kept and self._background is background():  # not in a fork, where it is the parent's
+        if self._kept and not self._calls.is_forked:  # then it is the parent's
             self.sync()
-        self._is_closed = True
-        self._close()
+        self._calls.close()
 
     def __enter__(self) -> Self:
         return self
@@ -268,8 +267,7 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         return f"<blocking {self._shelf!r}>"
 
     def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._check_open()
-        return self._background.call(function, *args, **kwargs)
+        return self._calls.call(function, *args, **kwargs)
 
     def _change(self, change: Callable[[], Awaitable[T]]) -> T:
         return self._call(self._kept.change, change)
@@ -278,27 +276,18 @@ class Shelf(MutableMapping[ShelfKey, V], Generic[V]):
         await self._shelf.delete_many(keys)
         self._kept.drop(map(self._names.key, keys))
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            msg = f"{self!r} is closed"
-            raise ValueError(msg)
-
     def _count(self, within: Range) -> int:
         return self._call(self._shelf._entries.count, within)
 
     def _holds(self, within: Range, key: Any) -> bool:
         return within.holds(self._names.key(key))
 
-    # An iterator holds the shelf, which would be closed otherwise when nobody else does.
-
     def _iter_keys(self, within: Range) -> Iterator[ShelfKey]:
-        self._check_open()
-        yield from map(self._names.parts, self._background.pages(within.pages(self._shelf.storage)))
+        yield from map(self._names.parts, self._calls.pages(within.pages(self._shelf.storage)))
 
     def _iter_items(self, within: Range) -> Iterator[tuple[ShelfKey, V]]:
-        self._check_open()
         reading = self._kept.reading()
-        for at, read in self._background.pages(self._shelf._entries.item_pages(within)):
+        for at, read in self._calls.pages(self._shelf._entries.item_pages(within)):
             if (value := self._current(at, read, reading)) is not ABSENT:
                 yield self._names.parts(at), value
 

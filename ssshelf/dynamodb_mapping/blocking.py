@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from ssshelf._background import background
+from ssshelf._background import OfThisProcess, background
+from ssshelf._calls import Calls
 from ssshelf._entries import pairs_of
 from ssshelf.dynamodb_mapping.items import DynamoDBItem
 from ssshelf.dynamodb_mapping.mapping import AsyncDynamoDBMapping
@@ -31,7 +32,7 @@ _PARTS = (".", "[")
 """What is in an expression that names parts of attributes."""
 
 
-class DynamoDBMapping(MutableMapping[Any, Any]):
+class DynamoDBMapping(OfThisProcess, MutableMapping[Any, Any]):
     """The items of a table, by their keys, as a dictionary: all that ``AsyncDynamoDBMapping`` does, without ``await``.
 
     Safe from threads, from notebooks and from programs that run an event loop. Items that are looked up by their key
@@ -69,7 +70,6 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
         **options: Unpack[DynamoDBMappingOptions],
     ) -> None:
         self.table_name = table_name
-        self._background = background()
         self._twin = AsyncDynamoDBMapping(
             table_name,
             boto3_session,
@@ -79,7 +79,7 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
             retries=retries,
             **options,
         )
-        self._close = self._background.adopt(self, self._twin.aclose)
+        self._calls = Calls(self._twin.aclose, "this mapping")
         try:
             self._schema = self._call(self._twin.schema)
         except BaseException:
@@ -186,7 +186,7 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
 
     def close(self) -> None:
         """Close the connections; closing twice is not an error."""
-        self._close()
+        self._calls.close()
 
     def __getitem__(self, key: Any) -> dict[str, Any]:
         return self.get_item(key)
@@ -221,8 +221,7 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
         return f"{type(self).__name__}({self.table_name!r})"
 
     def _pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
-        """Yield what is on pages; the mapping, which nobody else may hold, is kept until they end."""
-        yield from self._background.pages(source)
+        return self._calls.pages(source)
 
     def _observed(self, key: Any, item: dict[str, Any]) -> DynamoDBItem:
         return DynamoDBItem(item, self._schema, self._schema.image(key), self._modify)
@@ -231,4 +230,4 @@ class DynamoDBMapping(MutableMapping[Any, Any]):
         self._call(self._twin.modify_existing, key, images)
 
     def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._background.call(function, *args, **kwargs)
+        return self._calls.call(function, *args, **kwargs)

@@ -543,7 +543,7 @@ def test_what_is_closed_says_so(mapping: DynamoDBMapping) -> None:
     mapping.close()
     mapping.close()
 
-    with pytest.raises(ValueError, match="is closed here"):
+    with pytest.raises(ValueError, match="this mapping is closed"):
         mapping.get("a")
 
 

@@ -307,7 +307,10 @@ def test_a_call_while_the_interpreter_ends_is_refused() -> None:
         background().call(asyncio.sleep, 0)
         late = Late()
     """)
-    assert out == "the interpreter is ending: nothing answers blocking calls any more\n"
+    assert (
+        out
+        == "the process is ending: nothing answers blocking calls any more; make them, or the first of them, earlier\n"
+    )
 
 
 def test_an_iterator_that_is_collected_in_the_event_loop_is_closed() -> None:

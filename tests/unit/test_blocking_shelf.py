@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dbm
 import gc
 import itertools
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -99,6 +101,11 @@ def test_n_removes_the_keys_of_this_shelf_only(path: str) -> None:
 def test_an_unknown_flag_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="flag must be 'r', 'w', 'c' or 'n', not 'x'"):
         ssshelf.open(path, "x")  # type: ignore[call-overload]
+
+
+def test_what_only_reads_keeps_nothing_to_write_back(path: str) -> None:
+    with pytest.raises(ValueError, match="writeback=True with flag 'r': nothing could be written back"):
+        ssshelf.open(path, "r", writeback=True)
 
 
 def test_what_cannot_be_opened_is_closed_again(tmp_path: Path) -> None:
@@ -372,16 +379,17 @@ def test_a_forgotten_shelf_is_written_back_and_closed(path: str) -> None:
         assert again["a"] == [1, 2]
 
 
-def test_after_a_fork_a_shelf_is_refused(path: str) -> None:
+@pytest.mark.parametrize("writeback", [False, True])
+def test_after_a_fork_a_shelf_is_refused(writeback: bool, path: str) -> None:  # noqa: FBT001
     out = run(
         """
         import os, sys, warnings, ssshelf
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
-        shelf = ssshelf.open(sys.argv[1])
-        shelf["a"] = 1
+        shelf = ssshelf.open(sys.argv[1], writeback=sys.argv[2] == "True")
+        shelf["a"] = [1]
         if os.fork() == 0:
             try:
-                shelf["a"]
+                shelf["a"].append(2)
             except ValueError as error:
                 print(error, flush=True)
             with ssshelf.open(sys.argv[1]) as mine:
@@ -391,8 +399,42 @@ def test_after_a_fork_a_shelf_is_refused(path: str) -> None:
         shelf.close()
         """,
         path,
+        str(writeback),
     )
-    assert out == "this was opened before a fork: open it again in each process\n1\n"
+    assert out == "this was opened before a fork: open it again in each process\n[1]\n"
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_shelf_stays_in_its_process(copied: Any, shelf: Any) -> None:
+    with pytest.raises(TypeError, match=r"a Shelf can be neither pickled nor copied.*: open it in each process"):
+        copied(shelf)
+
+
+ENDINGS = [
+    "atexit.register(use)",
+    "threading.Thread(target=lambda: (threading.main_thread().join(), use())).start()",
+]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("early", ["", "import ssshelf.blocking"])
+def test_who_begins_when_the_process_ends_succeeds_or_is_told_why_not(early: str, ending: str, path: str) -> None:
+    """Python refuses imports and threads then, more of them in each version."""
+    program = f"""
+        import atexit, sys, threading, ssshelf
+        {early}
+        def use():
+            try:
+                with ssshelf.open(sys.argv[1]) as shelf:
+                    shelf["a"] = 1
+                    print(dict(shelf))
+            except RuntimeError as error:
+                print(error)
+        {ending}
+    """
+    told = "the process is ending: nothing answers blocking calls any more; make them, or the first of them, earlier\n"
+    expected = {"{'a': 1}\n", told} if early else {told}
+    assert run(program, path) in expected
 
 
 def test_opening_a_shelf_imports_no_client_of_aws(path: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import ssshelf
 from ssshelf import MemoryStorage, RetryPolicy, Shelf, UnavailableError
+from ssshelf._background import background
 from ssshelf.blocking import Shelf as BlockingShelf
 from ssshelf.storages.wrapper import WrapperStorage
 
@@ -90,21 +91,28 @@ WRITES: list[Any] = [
 @pytest.mark.parametrize("write", WRITES)
 def test_of_two_threads_that_write_the_last_is_kept_and_stored(write: Any, storage: Interrupted) -> None:
     class Overtaken(WrapperStorage):
-        """Lets another thread write before a put is answered, if it does not wait."""
+        """Lets another thread begin to write before a put is answered, which then has to wait."""
 
         async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
             etag = await super().put(key, data, condition=condition)
             if data == b'"A"':
+                calls = len(background()._tasks)
                 other.start()
-                await asyncio.to_thread(other.join, 0.05)
+                while len(background()._tasks) == calls:  # noqa: ASYNC110  no event tells of the other's call
+                    await asyncio.sleep(0)
+                for _ in range(20):  # turns of the loop, in which it would be done if it did not wait
+                    await asyncio.sleep(0)
+            puts.append(data)
             return etag
 
+    puts: list[bytes] = []
     with ssshelf.open(Overtaken(storage), writeback=True) as overtaken:
         overtaken["k"] = "before"
         other = threading.Thread(target=lambda: overtaken.__setitem__("k", "B"))
         write(overtaken, "A")
         other.join()
 
+        assert puts == [b'"before"', b'"A"', b'"B"']
         assert overtaken["k"] == stored(storage)["k"] == "B"
 
 

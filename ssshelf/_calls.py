@@ -1,4 +1,4 @@
-"""Calls: how a blocking manager and its collections reach the event loop, until they are closed."""
+"""Calls: how a manager, a shelf or a mapping that blocks reaches the event loop, until it is closed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ _BATCH = 500
 
 
 class Calls:
-    """What a blocking manager and its collections call through.
+    """What something that blocks, and what belongs to it, call through.
 
     Args:
-        aclose: Closes what belongs to the manager; without one, nothing does.
+        aclose: Closes what belongs to it; without one, nothing does.
+        name: What it is, in errors.
     """
 
-    def __init__(self, aclose: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(self, aclose: Callable[[], Awaitable[None]] | None = None, name: str = "this manager") -> None:
+        self._name = name
         self._background = background()
         self._close = None if aclose is None else self._background.adopt(self, aclose)
         self._is_closed = False
@@ -33,13 +35,22 @@ class Calls:
         """Return what a coroutine function returns.
 
         Raises:
-            ValueError: The manager is closed, or was opened before a fork.
+            ValueError: It is closed, or was opened before a fork.
             RuntimeError: The caller runs in the event loop itself.
         """
         return self._open().call(function, *args, **kwargs)
 
+    def check(self) -> None:
+        """Raise what ``call`` would, although nothing needs to be called."""
+        self._open().check()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether it was opened by the process that this one was forked from."""
+        return self._background is not background()
+
     def each(self, source: AsyncIterator[T]) -> Iterator[T]:
-        """Yield what ``source`` yields; what belongs to the manager stays open meanwhile, even if that is forgotten."""
+        """Yield what ``source`` yields; what belongs to it stays open meanwhile, even if it is forgotten."""
         return self._open().each(source, self)
 
     def pages(self, source: AsyncIterator[Iterable[T]]) -> Iterator[T]:
@@ -63,13 +74,13 @@ class Calls:
             yield result
 
     def close(self) -> None:
-        """Refuse all further calls, and close what belongs to the manager; doing it again does nothing."""
+        """Refuse all further calls, and close what belongs to it; doing it again does nothing."""
         self._is_closed = True
         if self._close is not None:
             self._close()
 
     def _open(self) -> Background:
         if self._is_closed:
-            msg = "this manager is closed: open it again"
+            msg = f"{self._name} is closed: open it again"
             raise ValueError(msg)
         return self._background
