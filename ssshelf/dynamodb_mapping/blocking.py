@@ -89,7 +89,7 @@ class DynamoDBMapping(OfThisProcess, MutableMapping[Any, Any]):
 
     @classmethod
     def create_table(cls, table_name: str, keys: Mapping[str, type], **options: Any) -> Self:
-        """Make a table, on demand, if there is none, and return it once it can be used.
+        """Make a table, on demand, and return it once it can be used; one that has these keys stays as it is.
 
         Args:
             table_name: What it is called.
@@ -97,6 +97,7 @@ class DynamoDBMapping(OfThisProcess, MutableMapping[Any, Any]):
             options: As for the class.
 
         Raises:
+            TypeError, ValueError: These can be no keys.
             UnsupportedError: There is such a table, and it has other keys.
             UnavailableError: The table is not ready in time; safe to repeat.
         """

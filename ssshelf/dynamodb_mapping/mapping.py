@@ -47,7 +47,7 @@ class AsyncDynamoDBMapping(Listings):
         options: Credentials, region, profile, endpoint, time limits: see ``DynamoDBMappingOptions``.
 
     Raises:
-        TypeError: There is no such option.
+        TypeError: There is no such option, or one that has another type.
         ValueError: Options contradict each other, or one is missing.
 
     Cost:
@@ -74,12 +74,13 @@ class AsyncDynamoDBMapping(Listings):
         self._known: Schema | None = None
 
     async def create_table(self, keys: Mapping[str, type]) -> None:
-        """Make the table, on demand, if there is none, and return once it can be used.
+        """Make the table, on demand, and return once it can be used; one that has these keys stays as it is.
 
         Args:
             keys: The types of its keys by their names: the partition key, then perhaps the sort key.
 
         Raises:
+            TypeError, ValueError: These can be no keys.
             UnsupportedError: There is such a table, and it has other keys.
             UnavailableError: The table is not ready in time; safe to repeat.
         """
@@ -87,7 +88,7 @@ class AsyncDynamoDBMapping(Listings):
         with self._table.mapped():
             made = await make_table(await self._table.client(), self.table_name, types, None)
         if list(made.items()) != list(types.items()):
-            msg = f"DynamoDB: table {self.table_name!r} has other keys: {made}"
+            msg = f"DynamoDB: there is a table {self.table_name!r}, with other keys: {made}; use these, or another name"
             raise UnsupportedError(msg)
 
     async def schema(self) -> Schema:

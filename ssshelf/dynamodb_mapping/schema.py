@@ -118,12 +118,17 @@ def letters(keys: Mapping[str, type]) -> dict[str, str]:
     """Return the letters of the types of keys, which are given as Python's types.
 
     Raises:
+        TypeError: These are no types by names.
         ValueError: These can be no keys.
     """
-    if not 1 <= len(keys) <= len(_MOST_BYTES) or not set(keys.values()) <= set(_LETTERS):
+    if not isinstance(keys, Mapping):
+        msg = f'keys are types by their names, such as {{"id": str}}, not one {type(keys).__name__}'
+        raise TypeError(msg)
+    known = [_LETTERS[kind] for kind in keys.values() if isinstance(kind, type) and kind in _LETTERS]
+    if not 1 <= len(known) == len(keys) <= len(_MOST_BYTES):
         msg = "a table has a partition key and perhaps a sort key, of the types str, int, float, Decimal or bytes"
         raise ValueError(msg)
-    return {name: _LETTERS[kind] for name, kind in keys.items()}
+    return dict(zip(keys, known, strict=True))
 
 
 def _plain(image: Image) -> Any:

@@ -33,7 +33,7 @@ def client_pool(session: Any, concurrency: int, options: DynamoDBMappingOptions)
     """Return the clients of a mapping.
 
     Raises:
-        TypeError: There is no such option.
+        TypeError: There is no such option, or this is no session.
         ValueError: Options contradict each other, or one is missing.
     """
     if unknown := sorted(set(options) - set(DynamoDBMappingOptions.__annotations__)):
@@ -54,7 +54,7 @@ def client_pool(session: Any, concurrency: int, options: DynamoDBMappingOptions)
     if isinstance(session, boto3.Session) and not isinstance(session, aioboto3.Session):  # which is derived from it
         settings.setdefault("region_name", session.region_name)
         session = _borrowed(session)
-    return DynamoDBPool("dynamodb", session, None, concurrency, AWSOptions(**settings))  # type: ignore[typeddict-item]
+    return DynamoDBPool(session, None, concurrency, AWSOptions(**settings))  # type: ignore[typeddict-item]
 
 
 def _borrowed(session: boto3.Session) -> AioSession:

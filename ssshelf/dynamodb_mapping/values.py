@@ -35,6 +35,9 @@ class Values:
     """
 
     def __init__(self, numbers: Callable[[str], Any]) -> None:
+        if not callable(numbers):
+            msg = f"numbers makes a number of its text, as Decimal and json.loads do; {type(numbers).__name__} cannot"
+            raise TypeError(msg)
         self._serializer = _Serializer()
         self._deserializer = _Deserializer(numbers)
         self._injector = TransformationInjector(serializer=self._serializer)

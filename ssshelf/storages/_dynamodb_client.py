@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import orjson
 from aiobotocore import __version__ as aiobotocore_version
 
-from ssshelf.storages._aws_client import ClientPool
+from ssshelf.storages._aws_client import AWSOptions, ClientPool
 
 __all__ = ["DynamoDBPool"]
 
@@ -29,6 +29,15 @@ class DynamoDBPool(ClientPool):
         "parameter_validation": False,
         "user_agent": f"aiobotocore/{aiobotocore_version}",
     }
+
+    def __init__(self, session: Any, client: Any, concurrency: int, options: AWSOptions) -> None:
+        if session is not None and not (hasattr(session, "client") or hasattr(session, "create_client")):
+            msg = f"a session is an object such as aioboto3.Session(), not {type(session).__name__}: give one, or none"
+            raise TypeError(msg)
+        if concurrency < 1:
+            msg = f"concurrency must be at least 1, not {concurrency}"
+            raise ValueError(msg)
+        super().__init__("dynamodb", session, client, concurrency, options)
 
     def _adapt(self, client: Any) -> None:
         for operation in _READS:

@@ -30,10 +30,14 @@ async def make_table(
         The keys of the table that there is.
 
     Raises:
+        TypeError: That is no capacity.
         UnavailableError: It is not ready after two minutes.
     """
     request: dict[str, Any] = {"BillingMode": "PAY_PER_REQUEST"}
     if capacity is not None:
+        if not (isinstance(capacity, tuple) and [type(units) for units in capacity] == [int, int]):
+            msg = f"capacity is read and write units, such as (5, 5), not {capacity!r:.100}"
+            raise TypeError(msg)
         units = {"ReadCapacityUnits": capacity[0], "WriteCapacityUnits": capacity[1]}
         request = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
     # It may be there, or somebody is just making it.
@@ -65,6 +69,9 @@ async def keep_backups(client: Any, table: str) -> None:
 
 async def expire_by(client: Any, table: str, attribute: str) -> None:
     """Let DynamoDB remove rows some time after the moment in ``attribute``, in seconds since 1970."""
+    if not isinstance(attribute, str):
+        msg = f"ttl_attribute is the name of an attribute, not {attribute!r:.100}"
+        raise TypeError(msg)
     described = await client.describe_time_to_live(TableName=table)
     if described.get("TimeToLiveDescription", {}).get("AttributeName") != attribute:
         await client.update_time_to_live(

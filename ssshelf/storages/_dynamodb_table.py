@@ -33,6 +33,9 @@ class Table:
     """
 
     def __init__(self, name: str, pool: ClientPool, retries: RetryPolicy, refused: Refused) -> None:
+        if not isinstance(name, str) or not name:
+            msg = f"a table is given by its name, a text, not {name!r:.100}"
+            raise TypeError(msg)
         self.name = name
         self.pool = pool
         self.retries = retries

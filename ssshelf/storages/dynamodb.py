@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ssshelf.errors import ConflictError, NotFoundError, UnavailableError, UnsupportedError
@@ -40,6 +40,7 @@ from ssshelf.storages._dynamodb_listing import Listing
 from ssshelf.storages._dynamodb_refusals import other_schema, refused
 from ssshelf.storages._dynamodb_rows import LARGEST_DATA_BYTES, PARTITION, POSITION, Rows, entry_of
 from ssshelf.storages._dynamodb_table import Table
+from ssshelf.storages._together import Together
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -90,8 +91,9 @@ class DynamoDBStorage(Storage):
 
     Cost:
         One request for each call; a scan one for each partition and for each MB that it reads, the data of rows
-        included; ``delete_many`` and ``put_many`` one for each 25 rows, ``get_many`` one for each 100. This object's
-        first write to a partition costs a get more, and the very first one a put.
+        included. Gets that are made at the same moment, as for a page of items, are sent together, one request for
+        each 100, and so are unconditional puts, one for each 25; ``get_many``, ``put_many`` and ``delete_many``
+        likewise. This object's first write to a partition costs a get more, and the very first one a put.
     """
 
     def __init__(
@@ -113,10 +115,12 @@ class DynamoDBStorage(Storage):
         self.table = table
         self.prefix = prefix
         transactions = options.pop("transactions", True)
-        pool = DynamoDBPool("dynamodb", session, client, concurrency, options)
+        pool = DynamoDBPool(session, client, concurrency, options)
         self._table = Table(table, pool, retries or RetryPolicy(), refused)
         self._rows = Rows(prefix)
         self._listing = Listing(self._table, self._rows)
+        self._gets = Together(self._read)
+        self._puts = Together(self._write)
         self._capabilities = Capabilities(
             atomic_batch=_LARGEST_TRANSACTION if transactions else 1, max_value_bytes=LARGEST_DATA_BYTES, late_s=None
         )
@@ -164,25 +168,23 @@ class DynamoDBStorage(Storage):
     async def get(self, key: Key) -> Entry:
         if len(key.text) > MAX_KEY_BYTES:  # DynamoDB would call the request malformed
             raise NotFoundError(key)
-        answer = await self._table.ask("get_item", Key=self._rows.key(key))
-        if "Item" not in answer:
+        row = await self._gets.ask(key)
+        if row is None:
             raise NotFoundError(key)
-        return entry_of(key, answer["Item"])
+        return entry_of(key, row)
 
     async def get_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         """Return the newest entry under each of ``keys``; ``None`` where there is none."""
-        wanted = {key.text: key for key in keys if len(key.text) <= MAX_KEY_BYTES}
-        items = await self._table.get_all([self._rows.key(key) for key in wanted.values()])
-        found = {item[POSITION]["S"]: item for item in items}
-        return [entry_of(key, found[key.text]) if key.text in found else None for key in keys]
+        rows = await self._read_batch(keys)
+        return [None if row is None else entry_of(key, row) for key, row in zip(keys, rows, strict=True)]
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         self._capabilities.check_entry(key, data)
         await self._listing.register([key])
-        operation = Put(key, data, condition)
-        send = self._table.send if condition else self._table.repeat
-        request = self._rows.request(operation, self._table.clock.now())
-        await send("put_item", [operation], TableName=self.table, **request)
+        if condition is None:
+            await self._puts.ask((key, data))
+        else:
+            await self._send_put(self._table.send, Put(key, data, condition))
         return content_etag(data)
 
     async def put_many(self, entries: Mapping[Key, bytes]) -> None:
@@ -190,10 +192,7 @@ class DynamoDBStorage(Storage):
         for key, data in entries.items():
             self._capabilities.check_entry(key, data)
         await self._listing.register(entries)
-        now = self._table.clock.now()
-        await self._table.write_all(
-            [{"PutRequest": {"Item": self._rows.item(*entry, now)}} for entry in entries.items()]
-        )
+        await self._write_batch(entries)
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         if len(key.text) > MAX_KEY_BYTES and condition is None:
@@ -253,6 +252,35 @@ class DynamoDBStorage(Storage):
 
     async def aclose(self) -> None:
         await self._table.aclose()
+
+    async def _read(self, keys: list[Key]) -> Sequence[dict[str, Any] | None]:
+        if len(keys) > 1:
+            return await self._read_batch(keys)
+        answer = await self._table.ask("get_item", Key=self._rows.key(keys[0]))
+        return [answer.get("Item")]
+
+    async def _read_batch(self, keys: Sequence[Key]) -> Sequence[dict[str, Any] | None]:
+        wanted = {key.text: key for key in keys if len(key.text) <= MAX_KEY_BYTES}
+        rows = await self._table.get_all([self._rows.key(key) for key in wanted.values()])
+        found = {row[POSITION]["S"]: row for row in rows}
+        return [found.get(key.text) for key in keys]
+
+    async def _write(self, entries: list[tuple[Key, bytes]]) -> Sequence[None]:
+        if len(entries) > 1:  # of those under one key, which nobody can have told apart, the last one stays
+            await self._write_batch(dict(entries))
+        else:
+            await self._send_put(self._table.repeat, Put(*entries[0]))
+        return [None] * len(entries)
+
+    async def _write_batch(self, entries: Mapping[Key, bytes]) -> None:
+        now = self._table.clock.now()
+        await self._table.write_all(
+            [{"PutRequest": {"Item": self._rows.item(*entry, now)}} for entry in entries.items()]
+        )
+
+    async def _send_put(self, send: Callable[..., Awaitable[object]], put: Put) -> None:
+        request = self._rows.request(put, self._table.clock.now())
+        await send("put_item", [put], TableName=self.table, **request)
 
     def _check_transaction(self, operations: Sequence[Operation]) -> None:
         most = self._capabilities.atomic_batch

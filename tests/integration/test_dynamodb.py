@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import datetime as dt
@@ -22,7 +23,7 @@ from ssshelf import (
     UnavailableError,
     UnsupportedError,
 )
-from ssshelf.storages.base import Delete, IfAbsent, IfMatch, Put, content_etag
+from ssshelf.storages.base import Delete, Entry, IfAbsent, IfMatch, Put, content_etag
 from tests.dynamodb_script import DATE, Answer, Asked, Script, error, served_script
 from tests.storages import SESSION
 
@@ -249,6 +250,39 @@ async def test_keys_that_a_batch_did_not_read_are_asked_for_again() -> None:
     assert [entry.data if entry else None for entry in entries] == [key.text.encode() for key in keys]
     assert [len(request.body["RequestItems"]["table"]["Keys"]) for request in script.requests] == [3, 2, 1]
     assert all(request.body["RequestItems"]["table"]["ConsistentRead"] for request in script.requests)
+
+
+async def test_gets_at_the_same_moment_are_one_request_of_which_each_has_its_own_outcome() -> None:
+    present, damaged, absent, long = Key("a", 1), Key("a", 2), Key("a", 3), Key("k" * 1100)
+    rows = [stored(present, b"1"), {**stored(damaged, b"2"), "e": {"S": "another"}}]
+
+    async with scripted(lambda *_: (200, {"Responses": {"table": rows}})) as (script, storage):
+        asked = [present, damaged, absent, long, present]
+        outcomes = await asyncio.gather(*map(storage.get, asked), return_exceptions=True)
+
+    assert outcomes == [Entry(b"1", content_etag(b"1")), outcomes[1], outcomes[2], outcomes[3], outcomes[0]]
+    assert [type(outcome) for outcome in outcomes[1:4]] == [CorruptionError, NotFoundError, NotFoundError]
+    assert [getattr(outcome, "key", None) for outcome in outcomes[1:4]] == [damaged, absent, long]
+    assert script.targets == ["BatchGetItem"]
+    assert len(script.requests[0].body["RequestItems"]["table"]["Keys"]) == 3
+
+
+async def test_puts_at_the_same_moment_are_one_request_but_for_those_with_conditions() -> None:
+    keys = [Key("a", "b", number) for number in range(3)]
+    async with scripted(lambda *_: (200, {})) as (script, storage):
+        await storage.put(KEY, b"")  # which registers the partition
+        script.requests.clear()
+        etags = await asyncio.gather(
+            *(storage.put(key, b"1") for key in keys),
+            storage.put(Key("a", "b", 3), b"2", condition=IfAbsent()),
+            storage.put(keys[0], b"3"),
+        )
+
+    assert etags == [content_etag(data) for data in (b"1", b"1", b"1", b"2", b"3")]
+    assert sorted(script.targets) == ["BatchWriteItem", "PutItem"]
+    (batch,) = (request.body["RequestItems"]["table"] for request in script.requests if "RequestItems" in request.body)
+    written = {row["PutRequest"]["Item"]["k"]["S"]: row["PutRequest"]["Item"]["e"]["S"] for row in batch}
+    assert written == {key.text: content_etag(data) for key, data in zip(keys, (b"3", b"1", b"1"), strict=True)}
 
 
 async def test_rows_that_a_batch_did_not_write_are_sent_again() -> None:

@@ -1,4 +1,4 @@
-"""``DynamoDBMapping``, on moto and DynamoDB Local."""
+"""``DynamoDBMapping``, on moto, DynamoDB Local and dynalite."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ from ssshelf.dynamodb_mapping import DynamoDBItem
 from tests.dynamodb_script import Answer, Asked, error, served_script
 from tests.storages import servers
 
-SERVERS = ["moto", pytest.param("dynamodb", marks=servers)]
+SERVERS = [
+    "moto",
+    pytest.param("dynamodb", marks=servers),
+    pytest.param("dynalite", marks=pytest.mark.shelves),
+]
 SESSION = get_session()
 ATTEMPTS = 3
 
@@ -49,6 +53,11 @@ class Opened(NamedTuple):
 
     url: str
     asked: list[str]
+    counts: bool = True
+    """Whether the server counts items as they come and go, which DynamoDB does not, nor dynalite."""
+
+    def estimate(self, count: int) -> int:
+        return count if self.counts else 0
 
     def table(self, keys: dict[str, type] | None = None, **options: Any) -> DynamoDBMapping:
         settings = {"boto3_session": SESSION, "endpoint_url": self.url, **options}
@@ -68,7 +77,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
         asked.append(model.name)
 
     SESSION.register("before-call.dynamodb", hear)
-    yield Opened(request.getfixturevalue(f"{request.param}_url"), asked)
+    yield Opened(request.getfixturevalue(f"{request.param}_url"), asked, counts=request.param != "dynalite")
     SESSION.unregister("before-call.dynamodb", hear)
 
 
@@ -115,10 +124,10 @@ def test_the_readme_of_dynamodb_mapping(
     item = {"id": "my_item", "description": "foo", "price": Decimal(456)}
     first, second, *rest = capsys.readouterr().out.splitlines()
     assert eval(first.removeprefix("my_item ")) == eval(second) == item  # noqa: S307
-    assert rest == ["1", "[] 0"]
+    assert rest == [str(opened.estimate(1)), "[] 0"]
 
 
-def test_it_is_a_mutable_mapping(mapping: DynamoDBMapping) -> None:
+def test_it_is_a_mutable_mapping(opened: Opened, mapping: DynamoDBMapping) -> None:
     assert isinstance(mapping, MutableMapping)
     assert not mapping
     assert mapping == {}
@@ -128,7 +137,7 @@ def test_it_is_a_mutable_mapping(mapping: DynamoDBMapping) -> None:
     items = {"a": {"id": "a", "n": 1}, "b": {"id": "b", "n": 2}}
 
     assert mapping
-    assert (len(mapping), mapping.count()) == (2, 2)
+    assert (len(mapping), mapping.count()) == (opened.estimate(2), 2)
     assert set(mapping) == set(mapping.keys()) == {"a", "b"}
     assert mapping == dict(mapping.items()) == items
     assert sorted(mapping.values(), key=lambda item: str(item["id"])) == list(items.values())
@@ -535,8 +544,60 @@ def test_a_table_that_is_missing_or_other_than_wanted(opened: Opened, mapping: D
         DynamoDBMapping("nothing", SESSION, endpoint_url=opened.url)
     settings = {"boto3_session": SESSION, "endpoint_url": opened.url}
     DynamoDBMapping.create_table(mapping.table_name, {"id": str}, **settings).close()  # it is there
-    with pytest.raises(UnsupportedError, match="has other keys"):
+    with pytest.raises(UnsupportedError, match=r"with other keys: .*; use these, or another name"):
         DynamoDBMapping.create_table(mapping.table_name, {"id": int}, **settings)
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "no name": (lambda: DynamoDBMapping(None), "a table is given by its name, a text, not None"),  # type: ignore[arg-type]
+    "an empty name": (lambda: DynamoDBMapping(""), "a table is given by its name, a text, not ''"),
+    "a text as session": (lambda: DynamoDBMapping("t", boto3_session="x"), "such as aioboto3.Session(), not str"),
+    "a list of keys": (lambda: DynamoDBMapping.create_table("t", ["id"]), 'such as {"id": str}, not one list'),  # type: ignore[arg-type]
+    "other numbers": (lambda: DynamoDBMapping("t", numbers=5), "as Decimal and json.loads do; int cannot"),  # type: ignore[arg-type]
+    "no concurrency": (lambda: DynamoDBMapping("t", concurrency=0), "concurrency must be at least 1, not 0"),
+    "letters": (lambda: DynamoDBMapping.create_table("t", {"id": "S"}), "of the types str, int, float"),  # type: ignore[dict-item]
+    "three keys": (lambda: DynamoDBMapping.create_table("t", dict.fromkeys("abc", str)), "perhaps a sort key"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_given_wrong_is_told_before_anything_is_sent(name: str) -> None:
+    attempt, says = WRONG[name]
+
+    with pytest.raises((TypeError, ValueError)) as caught:
+        attempt()
+
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_index_is_queried_and_scanned(opened: Opened) -> None:
+    client = boto3.client("dynamodb", endpoint_url=opened.url)
+    table, throughput = f"t-{uuid.uuid4().hex}", {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    index = {
+        "IndexName": "by-name",
+        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+        "ProvisionedThroughput": throughput,
+    }
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "name")],
+        GlobalSecondaryIndexes=[index],
+        ProvisionedThroughput=throughput,
+    )
+    client.get_waiter("table_exists").wait(TableName=table)
+    client.close()
+
+    with DynamoDBMapping(table, SESSION, endpoint_url=opened.url) as mapping:
+        mapping.update({f"i{number}": {"name": "even" if number % 2 == 0 else "odd"} for number in range(6)})
+        mapping["nameless"] = {}
+        found = mapping.query(KeyConditionExpression=Key("name").eq("odd"), IndexName="by-name")
+        assert sorted(item["id"] for item in found) == ["i1", "i3", "i5"]
+        assert mapping.count(IndexName="by-name") == len(list(mapping.scan(IndexName="by-name"))) == 6
+        with pytest.raises(ValueError, match="index"):
+            list(mapping.scan(IndexName="by-color"))
 
 
 def test_what_is_closed_says_so(mapping: DynamoDBMapping) -> None:
@@ -619,14 +680,53 @@ def test_a_program_ends_quietly_whatever_it_left_open(opened: Opened, request: p
         mapping["1"]["n"] = 7
         print(mapping["1"]["n"], bool(mapping))
     """
+    assert ran(program, opened, request) == "7 True\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_what_was_opened_before_a_fork_is_refused_in_the_child_and_goes_on_in_the_parent(
+    opened: Opened, request: pytest.FixtureRequest
+) -> None:
+    program = """
+        import logging, os, sys, warnings
+        from ssshelf import DynamoDBMapping
+
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+        mapping = DynamoDBMapping.create_table("forked", {"id": str})
+        mapping["a"] = {"n": 1}
+        item = mapping["a"]
+        child = os.fork()
+        if child == 0:
+            for attempt in (lambda: mapping["a"], lambda: item.update(n=5)):
+                try:
+                    attempt()
+                except ValueError as error:
+                    print(error)
+            with DynamoDBMapping("forked") as own:
+                own["child"] = {}
+            sys.stdout.flush()
+            os._exit(0)
+        print(os.waitpid(child, 0)[1])
+        item["n"] = 2
+        print(int(mapping["a"]["n"]), "child" in mapping)
+        mapping.clear()
+    """
+    refused = "this was opened before a fork: open it again in each process\n"
+
+    assert ran(program, opened, request) == f"{refused * 2}0\n2 True\n"
+
+
+def ran(program: str, opened: Opened, request: pytest.FixtureRequest) -> str:
+    """Return what a program prints that ends well, and without a warning."""
     environment = {**os.environ, "AWS_ENDPOINT_URL": opened.url}
     moto = "moto" in request.node.name  # whose headers aiohttp refuses in development mode
     done = subprocess.run(
         [sys.executable, *([] if moto else ["-X", "dev"]), "-W", "error", "-c", textwrap.dedent(program)],
         capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
-
-    assert (done.stdout, done.stderr, done.returncode) == ("7 True\n", "", 0)
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
 
 
 async def test_the_twin_does_the_same(opened: Opened, mapping: DynamoDBMapping) -> None:
@@ -642,7 +742,7 @@ async def test_the_twin_does_the_same(opened: Opened, mapping: DynamoDBMapping) 
         assert sorted([key async for key in twin.keys()]) == ["a", "b"]  # noqa: SIM118
         assert {key: item["n"] async for key, item in twin.items()} == {"a": 1, "b": 3}
         assert [item["n"] async for item in twin.query("b")] == [3]
-        assert (await twin.count(), await twin.estimated_count()) == (2, 2)
+        assert (await twin.count(), await twin.estimated_count()) == (2, opened.estimate(2))
         await twin.update({"c": {}}, d={})
         assert (await twin.get_many(["c", "x"])) == {"c": {"id": "c"}}
         assert (await twin.setdefault("c", {"n": 9})) == {"id": "c"}

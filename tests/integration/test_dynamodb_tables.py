@@ -19,6 +19,7 @@ from ssshelf import (
     DynamoDBStorage,
     Key,
     RetryPolicy,
+    Shelf,
     StoreNotFoundError,
     UnsupportedError,
 )
@@ -340,3 +341,23 @@ def test_event_loops_may_share_a_storage(moto_url: str) -> None:
         assert second.run(storage.get(KEY)).data == b"1"
         second.run(storage._table.pool._slots.pop(second.get_loop()).stack.aclose())
         first.run(storage.aclose())
+
+
+@on_all
+async def test_pages_and_bulk_calls_read_and_write_many_rows_with_each_request(url: str, server: str) -> None:
+    asked: list[str] = []
+    transactions = server != "dynalite"
+    things = [bookmark(f"i{number:02}", 2024, "x") for number in range(64)]
+    async with dynamodb_storage(url, transactions=transactions) as storage:
+        shelf, values = Bookmarks(storage), Shelf(storage)
+        await shelf.add_items(things)
+        await values.set("first", 0)  # which registers the partition
+        client = await storage._table.client()
+        client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+
+        assert list(await shelf.every.get_items()) == things
+        assert await shelf.get_items([thing["slug"] for thing in things]) == things
+        await values.update({f"k{number}": number for number in range(50)})
+        assert len(await values.get_many(f"k{number}" for number in range(50))) == 50
+
+    assert asked == ["Query", "BatchGetItem", "BatchGetItem", "BatchWriteItem", "BatchWriteItem", "BatchGetItem"]
