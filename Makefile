@@ -12,7 +12,7 @@ SLOW := tests/faults tests/simulation
 TEST_EXAMPLE := $(PYTEST) -m "browser or pypi" $(EXAMPLE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-example test-servers test-shelves simulate reliability install format lint types layers unit documents bench blocking changelog clean
+.PHONY: help run demo test test-example test-servers test-shelves simulate reliability install format lint types layers unit documents bench bench-quick bench-full performance blocking changelog clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' Makefile
@@ -78,8 +78,18 @@ unit: install  ## Run the tests of the library and of the examples, but for thos
 documents: install  ## Run README, docs and docstrings as tests; an example goes on where the one before it ended
 	$(BIN)/python -m pytest README.rst docs ssshelf
 
-bench: install  ## Measure
+bench: install  ## Measure, against what else there is and the least there could be: a quarter of an hour (root on Debian)
 	$(BIN)/python -m benchmarks
+
+bench-quick: install  ## Try all benchmarks, with two rounds of little
+	$(BIN)/python -m benchmarks --quick
+
+bench-full: install  ## Measure with up to 1,000,000 items: hours
+	$(BIN)/python -m benchmarks --full
+
+performance: install  ## Write docs/performance.rst and its charts from what was measured
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[performance]'
+	$(BIN)/python -m benchmarks.page
 
 blocking: install  ## Write the methods of ssshelf.blocking, after those of the async classes changed
 	$(BIN)/python tools/blocking_methods.py
