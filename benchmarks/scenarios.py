@@ -247,11 +247,17 @@ def _import(size: Size) -> Scenario:
         "import",
         "Importing ssshelf",
         "start",
-        "A Python is started that imports something and ends.",
+        "A Python is started that imports something and ends. ssshelf imports what it has when that is first used, so "
+        "there are also lines with what a program uses; half of that is asyncio.",
         ("memory",),
         (
             starting(OURS, "import ssshelf"),
+            starting(
+                f"{OURS}, managers in memory", "from ssshelf import CManager, Collection, DictItems, MemoryStorage"
+            ),
+            starting(f"{OURS}, managers on S3", "from ssshelf import CManager, Collection, DictItems, S3Storage"),
             starting("nothing", "pass"),
+            starting("asyncio", "import asyncio"),
             starting("aiobotocore", "import aiobotocore.session"),
         ),
         _rounds(size, 15),

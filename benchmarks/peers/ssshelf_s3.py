@@ -45,14 +45,14 @@ async def page(*, url: str, prefix: str, count: int) -> AsyncIterator[Any]:
 
 async def covering_page(*, url: str, prefix: str, count: int) -> AsyncIterator[Any]:
     class Covered(Things):
-        by_size = Collection[dict[str, Any]](lambda item: item["size"], covers=("id", "size"))  # type: ignore[call-arg]
+        by_size = Collection[dict[str, Any]](lambda item: item["size"], covers=("id", "size"))
 
     async with storage_at(url, prefix) as storage:
         things = Covered(storage)
         await things.add_items(map(thing, range(count)))
 
         async def work() -> int:
-            same(len(await things.by_size.get_covered(limit=count)), count)  # type: ignore[attr-defined]
+            same(len(await things.by_size.get_covered(limit=count)), count)
             return 1
 
         yield work
