@@ -12,7 +12,7 @@ from ssshelf.errors import CorruptionError, InvalidCursorError
 from ssshelf.keys import Key, Part, encode
 from ssshelf.layout import Layout
 
-__all__ = ["KeyPage", "Page", "Window", "parts_of"]
+__all__ = ["DescendingWindow", "KeyPage", "Page", "Window", "parts_of"]
 
 T = TypeVar("T")
 _DIGEST_BYTES = 8
@@ -92,8 +92,10 @@ class Window:
     Attributes:
         prefix: The key to scan under.
         before: Where a scan has to stop.
+        is_descending: Whether it is listed from its end on.
     """
 
+    is_descending = False
     __slots__ = ("_below", "_fingerprint", "_high", "_layout", "_low", "before", "prefix")
 
     def __init__(
@@ -123,6 +125,10 @@ class Window:
         position = self._opened(cursor)
         return position, self._layout.text(position) + "~"  # greater than every revision
 
+    def bounds(self, begin: str) -> tuple[str | None, str | None]:
+        """Return the texts between which a scan has to list that begins at ``begin``: there, or behind a row."""
+        return begin, self.before
+
     def cursor(self, position: str) -> str:
         """Return the cursor that continues behind ``position``."""
         rest = position[len(self._below) :].encode()
@@ -130,9 +136,12 @@ class Window:
 
     def holds(self, position: str, behind: str, last: str | None) -> bool:
         """Whether ``position`` is on the page that begins behind ``behind`` and ends at ``last``, if there are more."""
-        if not position.startswith(self._below) or position <= behind:
+        return self._contains(position) and behind < position and (last is None or position <= last)
+
+    def _contains(self, position: str) -> bool:
+        if not position.startswith(self._below) or position <= self._low:
             return False
-        return (last is None or position <= last) and (self._high is None or position < self._high)
+        return self._high is None or position < self._high
 
     def _opened(self, cursor: str) -> str:
         try:
@@ -147,3 +156,29 @@ class Window:
 
     def _digest(self, rest: bytes) -> bytes:
         return hashlib.blake2s(self._fingerprint + rest, digest_size=_DIGEST_BYTES).digest()
+
+
+class DescendingWindow(Window):
+    """The same, listed from its end on; a cursor continues only the direction that it is of."""
+
+    is_descending = True
+    __slots__ = ()
+
+    def begin(self, cursor: str | None) -> tuple[str, str]:
+        """Return the position that a page begins before, and the text that its scan begins before."""
+        if cursor is not None:
+            position = self._opened(cursor)
+        else:
+            position = f"{self._below}~~" if self._high is None else self._high  # no part begins with two tildes
+        return position, self._layout.text(position)
+
+    def bounds(self, begin: str) -> tuple[str | None, str | None]:
+        """Return the texts between which a descending scan has to list that begins at ``begin``."""
+        return self._layout.text(self._low), begin
+
+    def holds(self, position: str, behind: str, last: str | None) -> bool:
+        """Whether ``position`` is on the page that begins before ``behind`` and ends at ``last``, likewise."""
+        return self._contains(position) and position < behind and (last is None or last <= position)
+
+    def _digest(self, rest: bytes) -> bytes:
+        return super()._digest(b"descending " + rest)
