@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from ssshelf._concurrency import map_bounded, read_ahead
 from ssshelf.covered import Covered, CoveredRows
-from ssshelf.errors import CorruptionError, IncompleteError
+from ssshelf.errors import CorruptionError, IncompleteError, UnsupportedError
 from ssshelf.keys import Key, Part, decode
 from ssshelf.layout import EntryName, position_of
-from ssshelf.pages import KeyPage, Page, Window, parts_of
+from ssshelf.pages import DescendingWindow, KeyPage, Page, Window, parts_of
 from ssshelf.reader import Reader
 from ssshelf.schema import indexed_versions
-from ssshelf.storages.base import MAX_SCAN_ROWS, check_limit
+from ssshelf.storages.base import MAX_SCAN_ROWS, Scan, check_limit, descending_scan
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["PAGE_LIMIT", "Listing", "Prefix"]
 
@@ -36,11 +40,33 @@ class Listing(Generic[T]):
     _reader: Reader[T] | None = None
     _below: str = ""
     _is_complete: bool = False
+    _window_type: type[Window] = Window
 
     @property
     @abstractmethod
     def name(self) -> str:
         """The name that the listing is stored under."""
+
+    def descending(self) -> Self:
+        """Return the same collection, listed from its end on: all its methods, but in the reverse order.
+
+        ``start`` and ``stop`` stay what they are, the first key to list and the first one not to, in the order of keys.
+        An ``after`` continues the direction that it is of.
+
+        Raises:
+            UnsupportedError: The store lists forwards only, as S3 does; it would have to list everything. Declare a
+                collection whose key is ``Desc`` of this one's.
+        """
+        storage = self._bound.committer.storage
+        if descending_scan(storage) is None:
+            msg = (
+                f"{storage!r} lists forwards only: to list {self.name!r} from its end, declare a collection "
+                "whose key is Desc(…) of this one's"
+            )
+            raise UnsupportedError(msg)
+        listing = copy.copy(self)
+        listing._window_type = DescendingWindow
+        return listing
 
     async def get_items(
         self,
@@ -254,7 +280,7 @@ class Listing(Generic[T]):
         """Return what a listing is about; ``None`` bounds nothing, the part None is ``(None,)``."""
         first, last = () if start is None else parts_of(start), None if stop is None else parts_of(stop)
         leading = () if prefix is None else parts_of(prefix)
-        return Window(self._bound.committer.layout, self._below, leading, first, last)
+        return self._window_type(self._bound.committer.layout, self._below, leading, first, last)
 
     async def _scan(self, window: Window, cursor: str | None, limit: int) -> tuple[list[EntryName], str | None]:
         """Return the entries of a page, and the position that it ends at if more follow."""
@@ -262,13 +288,20 @@ class Listing(Generic[T]):
         committer = self._bound.committer
         if self.version > 1 and not self._is_complete:
             await self._check_complete()
-        after: str | None = window.begin(cursor)[1]
+        begin: str | None = window.begin(cursor)[1]
         names: list[EntryName] = []
-        while after is not None and not names:  # rows that something else wrote may fill a page
-            scan = await committer.storage.scan(window.prefix, after=after, before=window.before, limit=limit)
+        while begin is not None and not names:  # rows that something else wrote may fill a page
+            scan = await self._scan_from(window, begin, limit)
             names = [name for row in scan.rows if (name := committer.layout.parse(row.key)) is not None]
-            after = scan.after
-        return names, None if after is None else names[-1].position
+            begin = scan.after
+        return names, None if begin is None else names[-1].position
+
+    async def _scan_from(self, window: Window, begin: str, limit: int) -> Scan:
+        storage = self._bound.committer.storage
+        after, before = window.bounds(begin)
+        if window.is_descending and (descending := descending_scan(storage)) is not None:
+            return await descending.scan_descending(window.prefix, after=after, before=before, limit=limit)
+        return await storage.scan(window.prefix, after=after, before=before, limit=limit)
 
     async def _check_complete(self) -> None:
         committer = self._bound.committer
@@ -303,7 +336,7 @@ class Listing(Generic[T]):
                 corrupt.append(error)
 
         await map_bounded(read, list(listed), reader.concurrency)
-        rows.sort(key=lambda row: row[0])
+        rows.sort(key=lambda row: row[0], reverse=window.is_descending)
         if len(rows) > limit:  # items have gained keys since the scan
             del rows[limit:]
             last = rows[-1][0]

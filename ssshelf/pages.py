@@ -12,7 +12,7 @@ from ssshelf.errors import CorruptionError, InvalidCursorError
 from ssshelf.keys import Key, Part, encode
 from ssshelf.layout import Layout
 
-__all__ = ["Cursors", "KeyPage", "Page", "Window", "parts_of"]
+__all__ = ["Cursors", "DescendingWindow", "KeyPage", "Page", "Window", "parts_of"]
 
 T = TypeVar("T")
 _DIGEST_BYTES = 8
@@ -129,8 +129,10 @@ class Window:
     Attributes:
         prefix: The key to scan under.
         before: Where a scan has to stop.
+        is_descending: Whether it is listed from its end on.
     """
 
+    is_descending = False
     __slots__ = ("_below", "_cursors", "_high", "_layout", "_low", "before", "prefix")
 
     def __init__(
@@ -147,7 +149,8 @@ class Window:
         self._high = None if stop is None else self._below + encode(stop)
         self.prefix = Key.from_text(layout.text(self._below)[:-1])
         self.before = None if self._high is None else layout.text(self._high)
-        self._cursors = Cursors(f"{self.prefix.text} {self._low} {self._high}")
+        direction = "descending " if self.is_descending else ""
+        self._cursors = Cursors(f"{direction}{self.prefix.text} {self._low} {self._high}")
 
     def begin(self, cursor: str | None) -> tuple[str, str]:
         """Return the position that a page begins behind, and the text that its scan begins after.
@@ -160,12 +163,42 @@ class Window:
         position = self._below + self._cursors.unpack(cursor)
         return position, self._layout.text(position) + "~"  # greater than every revision
 
+    def bounds(self, begin: str) -> tuple[str | None, str | None]:
+        """Return the texts between which a scan has to list that begins at ``begin``: there, or behind a row."""
+        return begin, self.before
+
     def cursor(self, position: str) -> str:
         """Return the cursor that continues behind ``position``."""
         return self._cursors.pack(position[len(self._below) :])
 
     def holds(self, position: str, behind: str, last: str | None) -> bool:
         """Whether ``position`` is on the page that begins behind ``behind`` and ends at ``last``, if there are more."""
-        if not position.startswith(self._below) or position <= behind:
+        return self._contains(position) and behind < position and (last is None or position <= last)
+
+    def _contains(self, position: str) -> bool:
+        if not position.startswith(self._below) or position <= self._low:
             return False
-        return (last is None or position <= last) and (self._high is None or position < self._high)
+        return self._high is None or position < self._high
+
+
+class DescendingWindow(Window):
+    """The same, listed from its end on; a cursor continues only the direction that it is of."""
+
+    is_descending = True
+    __slots__ = ()
+
+    def begin(self, cursor: str | None) -> tuple[str, str]:
+        """Return the position that a page begins before, and the text that its scan begins before."""
+        if cursor is not None:
+            position = self._below + self._cursors.unpack(cursor)
+        else:
+            position = f"{self._below}~~" if self._high is None else self._high  # no part begins with two tildes
+        return position, self._layout.text(position)
+
+    def bounds(self, begin: str) -> tuple[str | None, str | None]:
+        """Return the texts between which a descending scan has to list that begins at ``begin``."""
+        return self._layout.text(self._low), begin
+
+    def holds(self, position: str, behind: str, last: str | None) -> bool:
+        """Whether ``position`` is on the page that begins before ``behind`` and ends at ``last``, likewise."""
+        return self._contains(position) and position < behind and (last is None or last <= position)

@@ -25,6 +25,7 @@ SOURCES: dict[str, type[Any]] = {"_manager_methods.py": CManager, "_collection_m
 LEFT_OUT = {
     "bind": "managers call it",
     "cover": "managers call it",
+    "descending": "Collection itself has it, since what it returns is bound anew",
     "indexes": "managers call it",
     "verify": "what it returns is for async programs; CManager has two methods instead",
 }

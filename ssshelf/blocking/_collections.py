@@ -67,6 +67,18 @@ class Collection(CollectionMethods[T]):
     def __set_name__(self, owner: type, attribute: str) -> None:
         self._source.__set_name__(owner, attribute)
 
+    def descending(self) -> Self:
+        """Return the same collection, listed from its end on: all its methods, but in the reverse order.
+
+        ``start`` and ``stop`` stay what they are, the first key to list and the first one not to, in the order of keys.
+        An ``after`` continues the direction that it is of.
+
+        Raises:
+            UnsupportedError: The store lists forwards only, as S3 does; it would have to list everything. Declare a
+                collection whose key is ``Desc`` of this one's.
+        """
+        return self._bound(self._source.descending(), self._calls)
+
     def _bound(self, source: collections.Collection[T], calls: Calls) -> Self:
         """Return a copy of this declaration that reads with ``source``."""
         bound = copy.copy(self)

@@ -81,13 +81,17 @@ class Listing:
                 return [partition for partition in found if partition < high]
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    async def rows(self, partition: str, low: str, high: str, limit: int) -> tuple[list[Row], bool]:
+    async def rows(
+        self, partition: str, low: str, high: str, limit: int, *, descending: bool = False
+    ) -> tuple[list[Row], bool]:
         """Return the first rows of a partition between two positions, both excluded, and whether more follow.
+
+        Descending, these are the last ones, from the last one on.
 
         There are fewer than ``limit`` although more follow if they are as many as DynamoDB reads at a time, 1 MB;
         there are none only if there are no more, or ``limit`` is 0.
         """
-        start: dict[str, Any] = {}
+        start: dict[str, Any] = {"ScanIndexForward": False} if descending else {}
         while True:
             answer = await self._query(  # the rows at both ends may be there, and are not wanted
                 partition, max(low, partition), high, ProjectionExpression=LISTED, Limit=limit + 2, **start
@@ -95,8 +99,8 @@ class Listing:
             rows = [row_of(item) for item in answer["Items"] if low < item[POSITION]["S"] < high]
             last = answer.get("LastEvaluatedKey")
             if rows or last is None:
-                return rows[:limit], len(rows) > limit or (last is not None and last[POSITION]["S"] < high)
-            start = {"ExclusiveStartKey": last}
+                return rows[:limit], len(rows) > limit or (last is not None and low < last[POSITION]["S"] < high)
+            start["ExclusiveStartKey"] = last
 
     async def _query(self, partition: str, low: str, high: str, **parameters: Any) -> dict[str, Any]:
         return await self._table.ask(

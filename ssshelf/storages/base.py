@@ -25,6 +25,7 @@ __all__ = [
     "Capabilities",
     "Condition",
     "Delete",
+    "DescendingScan",
     "Entry",
     "IfAbsent",
     "IfMatch",
@@ -39,6 +40,7 @@ __all__ = [
     "check_storage",
     "content_etag",
     "delete_many",
+    "descending_scan",
     "prefix_range",
     "scan_pages",
     "utc_now",
@@ -126,6 +128,7 @@ class Capabilities:
             was given up is not applied later; ``None`` when nobody knows.
         ordered_scan: Lists in key order, from right behind ``after``, no more than asked for.
         quick_reads: A get costs so little beside a write that it does not pay to guess what is stored.
+        descending_scan: Lists from the end, too, with ``DescendingScan``.
         advice: What a probe found wrong with the store, and what to do about it.
     """
 
@@ -139,6 +142,7 @@ class Capabilities:
     late_s: float | None = 0.0
     ordered_scan: bool = True
     quick_reads: bool = False
+    descending_scan: bool = False
     advice: str = ""
 
     def check_key(self, key: Key) -> None:
@@ -286,9 +290,32 @@ class BatchDelete(Protocol):
         """Remove all of ``keys``, absent ones included; safe to repeat after an error."""
 
 
+@runtime_checkable
+class DescendingScan(Protocol):
+    """A storage that lists from the end, too."""
+
+    @abstractmethod
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        """Return the last rows under ``prefix``, the last one first.
+
+        Args:
+            prefix: As of ``Storage.scan``.
+            after: Only keys whose text is greater, as there; the listing ends there.
+            before: Only keys whose text is less; ``Scan.after``, given here, continues the listing.
+            limit: Most rows, 1 to 1000.
+        """
+
+
 def atomic_batch(storage: Storage) -> AtomicBatch | None:
     """Return ``storage`` as one with transactions, if it has them; its capabilities tell how large they may be."""
     return storage if storage.capabilities.atomic_batch > 1 and isinstance(storage, AtomicBatch) else None
+
+
+def descending_scan(storage: Storage) -> DescendingScan | None:
+    """Return ``storage`` as one that lists from the end, if it can."""
+    return storage if storage.capabilities.descending_scan and isinstance(storage, DescendingScan) else None
 
 
 async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:

@@ -71,6 +71,12 @@ class CountingStorage(WrapperStorage):
         async with self._counted("scan"):
             return await super().scan(prefix, after=after, before=before, limit=limit)
 
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        async with self._counted("scan"):
+            return await super().scan_descending(prefix, after=after, before=before, limit=limit)
+
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
         async with self._counted("commit"):
             return await super().commit(operations)

@@ -122,7 +122,10 @@ class DynamoDBStorage(Storage):
         self._gets = Together(self._read)
         self._puts = Together(self._write)
         self._capabilities = Capabilities(
-            atomic_batch=_LARGEST_TRANSACTION if transactions else 1, max_value_bytes=LARGEST_DATA_BYTES, late_s=None
+            atomic_batch=_LARGEST_TRANSACTION if transactions else 1,
+            max_value_bytes=LARGEST_DATA_BYTES,
+            late_s=None,
+            descending_scan=True,
         )
 
     @classmethod
@@ -234,11 +237,19 @@ class DynamoDBStorage(Storage):
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
     ) -> Scan:
+        return await self._scan(prefix, prefix_range(prefix, after, before), limit)
+
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        return await self._scan(prefix, prefix_range(prefix, after, before), limit, descending=True)
+
+    async def _scan(self, prefix: Key, bounds: tuple[str, str], limit: int, *, descending: bool = False) -> Scan:
         check_limit(limit)
-        low, high = prefix_range(prefix, after, before)
         rows: list[Row] = []
-        for partition in await self._listing.partitions(prefix, low, high):
-            found, more = await self._listing.rows(partition, low, high, limit - len(rows))
+        partitions = await self._listing.partitions(prefix, *bounds)
+        for partition in reversed(partitions) if descending else partitions:
+            found, more = await self._listing.rows(partition, *bounds, limit - len(rows), descending=descending)
             rows += found
             if more:
                 return Scan(tuple(rows), rows[-1].key.text)

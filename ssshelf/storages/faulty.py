@@ -100,6 +100,12 @@ class FaultyStorage(WrapperStorage):
         request = lambda: self.inner.scan(prefix, after=after, before=before, limit=limit)  # noqa: E731
         return await self._meet("scan", (prefix,), request)
 
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        request = lambda: WrapperStorage.scan_descending(self, prefix, after=after, before=before, limit=limit)  # noqa: E731
+        return await self._meet("scan", (prefix,), request)
+
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
         keys = tuple(operation.key for operation in operations)
         return await self._meet("commit", keys, lambda: WrapperStorage.commit(self, operations))

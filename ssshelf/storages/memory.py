@@ -36,7 +36,8 @@ class MemoryStorage(Storage):
     """Entries in a sorted dictionary of this process.
 
     Args:
-        transactions: Whether to offer ``AtomicBatch``; without, it does what a bucket does, and no more.
+        transactions: Whether to offer ``AtomicBatch`` and ``DescendingScan``; without, it does what a bucket does, and
+            no more.
         clock: Tells when an entry is written.
 
     Cost:
@@ -44,7 +45,9 @@ class MemoryStorage(Storage):
     """
 
     def __init__(self, *, transactions: bool = True, clock: Callable[[], datetime] = utc_now) -> None:
-        self._capabilities = Capabilities(atomic_batch=2**31 if transactions else 1, persistent=False)
+        self._capabilities = Capabilities(
+            atomic_batch=2**31 if transactions else 1, descending_scan=transactions, persistent=False
+        )
         self._clock = clock
         self._entries: SortedDict[str, tuple[Entry, datetime]] = SortedDict()
         self._closed = False
@@ -76,10 +79,17 @@ class MemoryStorage(Storage):
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
     ) -> Scan:
+        return self._list(*prefix_range(prefix, after, before), limit)
+
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        return self._list(*prefix_range(prefix, after, before), limit, descending=True)
+
+    def _list(self, low: str, high: str, limit: int, *, descending: bool = False) -> Scan:
         self._check_open()
         check_limit(limit)
-        low, high = prefix_range(prefix, after, before)
-        texts = self._entries.irange(low, high, inclusive=(False, False))
+        texts = self._entries.irange(low, high, inclusive=(False, False), reverse=descending)
         found = list(islice(texts, limit + 1))
         rows = tuple(self._row(text) for text in found[:limit])
         return Scan(rows, rows[-1].key.text if len(found) > limit else None)

@@ -67,15 +67,14 @@ class PrefixedStorage(WrapperStorage):
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
     ) -> Scan:
-        below = self.prefix.below
-        scan = await self.inner.scan(
-            self._inside(prefix),
-            after=None if after is None else below + after,
-            before=None if before is None else below + before,
-            limit=limit,
-        )
-        rows = tuple(dataclasses.replace(row, key=self._strip(row.key)) for row in scan.rows)
-        return Scan(rows, None if scan.after is None else scan.after[len(below) :])
+        bounds = {"after": self._position(after), "before": self._position(before)}
+        return self._found(await self.inner.scan(self._inside(prefix), **bounds, limit=limit))
+
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        bounds = {"after": self._position(after), "before": self._position(before)}
+        return self._found(await super().scan_descending(self._inside(prefix), **bounds, limit=limit))
 
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
         capabilities = self.capabilities
@@ -89,6 +88,13 @@ class PrefixedStorage(WrapperStorage):
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         await super().delete_many([self._inside(key) for key in keys])
+
+    def _position(self, position: str | None) -> str | None:
+        return None if position is None else self.prefix.below + position
+
+    def _found(self, scan: Scan) -> Scan:
+        rows = tuple(dataclasses.replace(row, key=self._strip(row.key)) for row in scan.rows)
+        return Scan(rows, None if scan.after is None else scan.after[len(self.prefix.below) :])
 
     def _inside(self, key: Key) -> Key:
         return Key.from_text(self.prefix.below + key.text if key.text else self.prefix.text)

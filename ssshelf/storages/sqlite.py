@@ -65,6 +65,9 @@ _UNAVAILABLE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _CORRUPT = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
+_ASCENDING = "SELECT key, etag, length(data), modified_us FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
+_DESCENDING = _ASCENDING.replace("ORDER BY key", "ORDER BY key DESC")
+
 
 class SQLiteStorage(Storage):
     """Entries as the rows of an SQLite file, which is made when it is first used.
@@ -98,7 +101,9 @@ class SQLiteStorage(Storage):
         if not self.path or self.path == ":memory:" or self.path.startswith("file:"):
             msg = f"{self.path!r} is no path of a file; for a storage in memory use MemoryStorage"
             raise ValueError(msg)
-        self._capabilities = Capabilities(atomic_batch=2**31, max_value_bytes=_LARGEST_BLOB_BYTES, quick_reads=True)
+        self._capabilities = Capabilities(
+            atomic_batch=2**31, max_value_bytes=_LARGEST_BLOB_BYTES, quick_reads=True, descending_scan=True
+        )
         connect = partial(_connect if create else _connect_existing, self.path, busy_timeout_s)
         self._writer: Worker[Sequence[Operation], sqlite3.Connection] = Worker(
             "ssshelf-writer", connect, partial(_commit_together, self.path, clock)
@@ -139,8 +144,16 @@ class SQLiteStorage(Storage):
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
     ) -> Scan:
+        return await self._scan(_ASCENDING, prefix_range(prefix, after, before), limit)
+
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        return await self._scan(_DESCENDING, prefix_range(prefix, after, before), limit)
+
+    async def _scan(self, query: str, bounds: tuple[str, str], limit: int) -> Scan:
         check_limit(limit)
-        found = await self._reader.do(partial(_list, *prefix_range(prefix, after, before), limit + 1))
+        found = await self._reader.do(partial(_list, query, *bounds, limit + 1))
         rows = tuple(
             Row(Key.from_text(text), etag, size, _EPOCH + dt.timedelta(microseconds=modified_us))
             for text, etag, size, modified_us in found[:limit]
@@ -246,10 +259,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _list(low: str, high: str, limit: int, connection: sqlite3.Connection) -> Any:
-    query = """
-        SELECT key, etag, length(data), modified_us FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?
-    """
+def _list(query: str, low: str, high: str, limit: int, connection: sqlite3.Connection) -> Any:
     return connection.execute(query, (low, high, limit)).fetchall()
 
 

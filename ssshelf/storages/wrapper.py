@@ -18,6 +18,7 @@ from ssshelf.storages.base import (
     Storage,
     atomic_batch,
     delete_many,
+    descending_scan,
 )
 from ssshelf.storages.offers import get_changed, recall
 
@@ -30,7 +31,7 @@ __all__ = ["WrapperStorage"]
 class WrapperStorage(Storage):
     """Does what the storage inside does; the base of storages that add something to it.
 
-    It offers transactions, batch deletions, conditional gets and a cache when the storage inside does.
+    It offers transactions, batch deletions, descending listings, conditional gets and a cache when that does.
 
     Args:
         inner: The storage inside, which ``aclose`` closes too.
@@ -62,6 +63,15 @@ class WrapperStorage(Storage):
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
     ) -> Scan:
         return await self.inner.scan(prefix, after=after, before=before, limit=limit)
+
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        descending = descending_scan(self.inner)
+        if descending is None:
+            msg = f"{self.inner!r} lists forwards only"
+            raise UnsupportedError(msg)
+        return await descending.scan_descending(prefix, after=after, before=before, limit=limit)
 
     async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
         batch = atomic_batch(self.inner)

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from ssshelf.keys import Desc, Key
-from ssshelf.storages.base import Scan, Storage
+from ssshelf.storages.base import DescendingScan, Scan, Storage, descending_scan
 
 __all__ = ["ScanPromises", "texts_of"]
 
@@ -27,6 +27,13 @@ async def _all_pages(storage: Storage, prefix: Key, limit: int) -> list[str]:
         if after is None:
             return texts
     pytest.fail("the pages never end")
+
+
+def _descending(storage: Storage) -> DescendingScan:
+    descending = descending_scan(storage)
+    if descending is None:
+        pytest.skip("capability: descending_scan is False")
+    return descending
 
 
 class ScanPromises:
@@ -154,3 +161,44 @@ class ScanPromises:
             listed.append(len((await storage.scan(Key("k"))).rows))
 
         assert listed == [1, 2, 3, 4, 5, 6]
+
+    async def test_a_descending_scan_is_in_reverse_key_order(self, storage: Storage) -> None:
+        descending = _descending(storage)
+        for parts in (("a", "1"), ("b", "1"), ("b", "2", "x"), ("b", "2"), ("b", "é"), ("b!", "1"), ("b",), ("c",)):
+            await storage.put(Key(*parts), b"")
+
+        scan = await descending.scan_descending(Key("b"))
+
+        assert texts_of(scan) == texts_of(await storage.scan(Key("b")))[::-1]
+        assert scan.after is None
+        assert texts_of(await descending.scan_descending(Key())) == texts_of(await storage.scan(Key()))[::-1]
+
+    async def test_descending_scans_keep_between_after_and_before(self, storage: Storage) -> None:
+        descending = _descending(storage)
+        for number in range(6):
+            await storage.put(Key("k", number), b"")
+        after, before = Key("k", 1).text, Key("k", 4).text
+
+        assert texts_of(await descending.scan_descending(Key("k"), after=after, before=before)) == [
+            Key("k", 3).text,
+            Key("k", 2).text,
+        ]
+        assert texts_of(await descending.scan_descending(Key("k"), after=before, before=after)) == []
+
+    async def test_descending_pages_add_up_to_the_scan(self, storage: Storage) -> None:
+        descending = _descending(storage)
+        for number in range(7):
+            await storage.put(Key("k", "x" if number % 2 else "y", number), b"")
+        whole = texts_of(await storage.scan(Key("k")))[::-1]
+
+        for limit in (1, 2, 3, 7, 8):
+            texts: list[str] = []
+            before: str | None = "~~"
+            while before is not None and len(texts) < len(whole) + limit:
+                page = await descending.scan_descending(Key("k"), before=before, limit=limit)
+                assert len(page.rows) <= limit
+                texts += texts_of(page)
+                before = page.after
+            assert texts == whole
+        with pytest.raises(ValueError, match="limit"):
+            await descending.scan_descending(Key("k"), limit=0)

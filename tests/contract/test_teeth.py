@@ -288,6 +288,29 @@ class ForgetsRoot(BrokenScan):
         return bool(prefix.text) and super().keeps(text, prefix, after, before)
 
 
+class ListsForwardsAlways(Broken):
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        return await self.inner.scan(prefix, after=after, before=before, limit=limit)
+
+
+class DescendsForEver(Broken):
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        del after
+        return await super().scan_descending(prefix, before=before, limit=limit)
+
+
+class EndsEarlyDescending(Broken):
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        scan = await super().scan_descending(prefix, after=after, before=before, limit=limit)
+        return Scan(scan.rows, None)
+
+
 class WrongSizes(Broken):
     async def scan(
         self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS

@@ -25,7 +25,9 @@ from ssshelf import (
     ModelItems,
     PickleItems,
 )
+from ssshelf.covers import pack_cover
 from ssshelf.documents import Documents
+from ssshelf.layout import Layout, ending_of
 from ssshelf.maintenance import FindingKind
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.testing import CountingStorage, CrashError, Fault, FaultyStorage, fail_at
@@ -235,9 +237,9 @@ async def test_under_a_key_that_stays_there_is_one_row_whatever_crashed(n: int) 
 async def test_two_entries_for_one_key_are_never_parted_by_a_page(plain: CountingStorage) -> None:
     films = Films(plain)
     await films.add_items([film("a"), film("b"), film("c")])
-    entries = [one.key for one in (await plain.scan(Key("collections", "films", "by-year"))).rows]
-    never_committed = Key.from_text(entries[1].text.replace("!/1-", "!/2-"))
-    await plain.put(never_committed, b"")
+    never_committed = ending_of(f"1-{0:016}", pack_cover({"title": "another", "seen": None}))
+    for no in "abc":
+        await plain.put(Layout("films").entry(Key("by-year", 1927).text, f"{no}!", never_committed), b"")
 
     for limit in (1, 2, 3, 4):
         assert await paged(films, limit) == [row("a"), row("b"), row("c")]
