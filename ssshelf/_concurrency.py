@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from itertools import islice
 from typing import Any, TypeVar
 
+from ssshelf._window import Window
+
 __all__ = ["PerKey", "chunks", "each_bounded", "many", "map_bounded", "read_ahead"]
 
 _END = object()
@@ -23,29 +25,39 @@ def many(values: Iterable[Any]) -> Iterable[Any]:
     return values
 
 
-async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int) -> int:
+async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int | Window) -> int:
     """Await ``function`` of each value, at most ``bound`` at a time; memory does not grow with their number.
 
     After the first failure no further value is begun, what runs is awaited, and the failure is raised.
+
+    Args:
+        function: What to do.
+        values: With what.
+        bound: How many at a time; fewer while the store refuses requests, which several calls in a row may have found
+            out with one ``Window``.
 
     Returns:
         How many values there were.
     """
     source = iter(values)
+    window = Window(bound) if isinstance(bound, int) else bound
     done = 0
     failures: list[Exception] = []
 
     async def work() -> None:
         nonlocal done
         try:
-            while not failures and (value := next(source, _END)) is not _END:
-                await function(value)  # type: ignore[arg-type]
+            while not failures:
+                async with window:
+                    if failures or (value := next(source, _END)) is _END:
+                        return
+                    await function(value)  # type: ignore[arg-type]
                 done += 1
         except Exception as error:  # noqa: BLE001  raised below, once every worker has stopped
             failures.append(error)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(bound):
+        for _ in range(window.most):
             group.create_task(work())
     if failures:
         failures[0].add_note(f"{done} of this call's operations were done, {len(failures)} failed, none is half done")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ssshelf._window import pause_in_window
 from ssshelf.errors import ConflictError, UnavailableError
 
 __all__ = ["RetryBudget", "RetryPolicy", "maybe_applied", "uptime_s"]
@@ -178,9 +179,9 @@ class RetryPolicy:
         """
         failures = [] if failures is None else failures
         started = self.clock() if started is None else started
-        for pause in self.pauses(started):
-            if pause:
-                await asyncio.sleep(pause)
+        for number, pause in enumerate(self.pauses(started)):
+            if number:
+                await pause_in_window(pause)  # a bulk call which this is part of sends fewer at once
                 if self.clock() - started > self.deadline_s:  # the machine slept, too
                     break
             try:

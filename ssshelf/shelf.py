@@ -1,7 +1,4 @@
-"""Shelf: any storage as a mapping of keys to values.
-
-A value is stored as its serializer makes it, with nothing around it, so its etag is that of its bytes.
-"""
+"""Shelf: any storage as a mapping of keys to values, each stored as its serializer makes it, with nothing around it."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from ssshelf._entries import ABSENT, BULK, Entries, pairs_of
 from ssshelf._naming import naming
 from ssshelf._ranges import Names, Range, ShelfKey
 from ssshelf._slots import Slot
+from ssshelf._window import Window
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
@@ -211,12 +209,12 @@ class Shelf(Generic[V]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 put for each, as many at a time as ``concurrency``.
+            1 put for each, as many at a time as ``concurrency``, and as the store takes.
         """
+        window = Window(self._entries.concurrency)
         for chunk in chunks(pairs_of(other, more), BULK):
             entries = dict(self._entries.entry(key, value) for key, value in chunk)
-            bound = min(len(entries), self._entries.concurrency)
-            await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), bound)
+            await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), window)
 
     async def delete(self, key: ShelfKey) -> None:
         """Remove ``key``; that there is no such key is not an error. ``pop`` tells, and ``has`` before.

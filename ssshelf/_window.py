@@ -1,0 +1,120 @@
+"""How many requests at once a store takes: fewer when it refuses, more while it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextvars import ContextVar
+
+__all__ = ["Window", "pause_in_window"]
+
+
+class _Place:
+    """What runs in a window."""
+
+    __slots__ = ("is_resting", "number", "window")
+
+    def __init__(self, window: Window, number: int) -> None:
+        self.window = window
+        self.number = number
+        self.is_resting = False
+
+
+class Window:
+    """A bound that adapts to the store: it halves when that refuses, and grows by one with each round trip.
+
+    It starts at its most, so that a store which takes everything is never slower for it. Of what runs at once, all that
+    is refused halves it once: it is told of one overload by many. What was refused gives its place to others until it
+    is tried again. Use it as ``async with window`` around what may send requests; ``RetryPolicy.repeat``, which sees
+    them refused, finds the window by the context that it runs in.
+
+    Args:
+        most: Its size at the beginning, and most of all.
+
+    Attributes:
+        size: How many may run at once; the fraction waits to become one more.
+
+    Source: https://www.rfc-editor.org/rfc/rfc5681#section-3.1, congestion avoidance.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.size = float(most)
+        self._running = 0
+        self._begun = 0
+        self._halved_at = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._outer = _place.get()
+
+    async def __aenter__(self) -> None:
+        await self._enter(first=False)
+        _place.set(_Place(self, self._begun))
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _place.set(self._outer)
+        if kind is None:
+            self.size = min(self.most, self.size + 1 / self.size)
+        self._leave()
+
+    async def rest(self, place: _Place, pause_s: float) -> None:
+        """Let others run for ``pause_s``, and until there is room again."""
+        if place.is_resting:  # another request of the same place
+            await asyncio.sleep(pause_s)
+            return
+        place.is_resting = True
+        self._leave()
+        try:
+            await asyncio.sleep(pause_s)
+            await self._enter(first=True)
+            place.number = self._begun
+        except BaseException:
+            self._running += 1  # what ends now leaves once more
+            raise
+        finally:
+            place.is_resting = False
+
+    def refuse(self, place: _Place) -> None:
+        """Halve it, unless what was refused was begun before it was halved the last time."""
+        if place.number > self._halved_at:
+            self.size = max(1.0, self.size / 2)
+            self._halved_at = self._begun
+
+    async def _enter(self, *, first: bool) -> None:
+        if not self._waiting and self._running + 1 <= self.size:
+            self._begin()
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.insert(0 if first else len(self._waiting), turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was let in at the same time
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._running -= 1
+        while self._waiting and self._running + 1 <= self.size:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._begin()
+                turn.set_result(None)
+
+    def _begin(self) -> None:
+        self._running += 1
+        self._begun += 1
+
+
+_place: ContextVar[_Place | None] = ContextVar("ssshelf-window", default=None)
+
+
+async def pause_in_window(pause_s: float) -> None:
+    """Wait before a request that was refused is repeated; the windows that the caller runs in become smaller."""
+    innermost = place = _place.get()
+    while place is not None:
+        place.window.refuse(place)
+        place = place.window._outer
+    if innermost is not None:
+        await innermost.window.rest(innermost, pause_s)
+    elif pause_s:
+        await asyncio.sleep(pause_s)

@@ -1,0 +1,189 @@
+"""Bulk calls and a store that refuses what is too much: in virtual time, so the figures are exact."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ssshelf import CManager, DictItems, MemoryStorage, RetryPolicy, Shelf
+from ssshelf._window import Window, pause_in_window
+from ssshelf.errors import UnavailableError
+from ssshelf.serializers import JSONSerializer
+from ssshelf.storages.wrapper import WrapperStorage
+from ssshelf.testing import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from ssshelf.keys import Key
+    from ssshelf.storages.base import Condition, Storage
+
+LATENCY_S = 0.02
+BURST_S = 0.25
+
+
+class Throttling(WrapperStorage):
+    """Takes ``rate`` writes a second, as a bucket of tokens does, and refuses others; safe requests are repeated.
+
+    Attributes:
+        taken: When it took writes.
+        refusals: How many it refused.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(MemoryStorage(transactions=False))
+        self.rate = rate
+        self.taken: list[float] = []
+        self.refusals = 0
+        self._policy = policy()
+        self._tokens, self._filled = rate * BURST_S, 0.0
+
+    async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
+        async def attempt() -> str:
+            await asyncio.sleep(LATENCY_S)
+            now = asyncio.get_running_loop().time()
+            self._tokens = min(self.rate * BURST_S, self._tokens + self.rate * (now - self._filled))
+            self._filled = now
+            if self._tokens < 1:
+                self.refusals += 1
+                msg = "503 SlowDown"
+                raise UnavailableError(msg, maybe_applied=False)
+            self._tokens -= 1
+            self.taken.append(now)
+            return await self.inner.put(key, data, condition=condition)
+
+        return await (attempt() if condition else self._policy.repeat(attempt))
+
+
+class Things(CManager[dict[str, Any]]):
+    item_manager = DictItems(pk="id", name="things")
+
+
+def policy() -> RetryPolicy:
+    return RetryPolicy(dice=random.Random(0), clock=lambda: asyncio.get_running_loop().time())
+
+
+def values(count: int) -> dict[str, int]:
+    return {f"{number:06}": number for number in range(count)}
+
+
+async def update(storage: Storage, count: int) -> None:
+    await Shelf[int](storage, serializer=JSONSerializer(), retries=policy()).update(values(count))
+
+
+async def add_items(storage: Storage, count: int) -> None:
+    await Things(storage, retries=policy()).add_items({"id": pk} for pk in values(count))
+
+
+@pytest.mark.parametrize("bulk", [update, add_items])
+@pytest.mark.parametrize(("rate", "refused"), [(500, 0.1), (2000, 0.03)])
+def test_a_bulk_call_keeps_to_the_rate_of_the_store(
+    bulk: Callable[[Storage, int], Coroutine[Any, Any, None]], rate: int, refused: float
+) -> None:
+    storage = Throttling(rate)
+
+    run_in_virtual_time(bulk(storage, 4 * rate))
+
+    assert len(storage.taken) == 4 * rate
+    assert len(storage.taken) / storage.taken[-1] >= 0.9 * rate
+    assert 0 < storage.refusals <= refused * len(storage.taken)
+
+
+def test_a_store_that_takes_everything_is_sent_everything() -> None:
+    storage = Throttling(1_000_000)
+
+    run_in_virtual_time(update(storage, 640))
+
+    assert storage.taken[-1] == pytest.approx(10 * LATENCY_S)
+    assert storage.refusals == 0
+
+
+def test_a_store_of_little_is_not_given_up() -> None:
+    storage = Throttling(100)
+
+    run_in_virtual_time(update(storage, 400))
+
+    assert len(storage.taken) / storage.taken[-1] >= 0.9 * 100
+
+
+def test_two_bulk_calls_share_a_store() -> None:
+    storage = Throttling(1000)
+
+    async def one(name: str) -> float:
+        shelf = Shelf(storage, name=name, serializer="json", concurrency=32)
+        await shelf.update(values(3000))
+        return asyncio.get_running_loop().time()
+
+    async def both() -> tuple[float, float]:
+        return await asyncio.gather(one("a"), one("b"))
+
+    ends = run_in_virtual_time(both())
+
+    assert len(storage.taken) / storage.taken[-1] >= 0.9 * 1000
+    assert min(ends) >= 0.75 * max(ends)  # until the first one ended, the other got more than half as much
+
+
+def test_a_store_that_recovers_is_noticed() -> None:
+    storage = Throttling(200)
+
+    async def recovering() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(update(storage, 6000))
+            await asyncio.sleep(4)
+            storage.rate = 1_000_000
+
+    run_in_virtual_time(recovering())
+
+    assert len([moment for moment in storage.taken if moment < 4]) <= 200 * (4 + BURST_S)
+    last_second = [moment for moment in storage.taken if moment > storage.taken[-1] - 1]
+    assert len(last_second) >= 0.9 * 64 / LATENCY_S
+
+
+async def test_what_is_refused_at_once_halves_a_window_once() -> None:
+    window = Window(16)
+    refused = asyncio.Event()
+
+    async def value() -> None:
+        async with window:
+            if window.size == 16:
+                await pause_in_window(0)
+                refused.set()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(12):
+            group.create_task(value())
+        await refused.wait()
+        size = window.size
+
+    assert 8 <= size < 10
+    assert window._running == 0
+
+
+async def test_who_is_cancelled_while_it_waits_leaves_the_window_as_it_was() -> None:
+    window = Window(1)
+    begun = asyncio.Event()
+
+    async def hold(pause_s: float) -> None:
+        async with window:
+            begun.set()
+            await pause_in_window(pause_s)
+
+    first = asyncio.create_task(hold(3600))
+    await begun.wait()
+    others = [asyncio.create_task(hold(3600)) for _ in range(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    for task in (first, *others):
+        task.cancel()
+    await asyncio.wait([first, *others])
+
+    assert window._running == 0
+    async with asyncio.timeout(20), window:
+        assert window._running == 1
+
+
+async def test_a_pause_outside_of_a_bulk_call_is_a_pause() -> None:
+    await pause_in_window(0)
