@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from itertools import islice
 from typing import Any, TypeVar
 
-from ssshelf._window import Window
+from ssshelf._pace import Pace
 
 __all__ = ["PerKey", "chunks", "each_bounded", "many", "map_bounded", "read_ahead"]
 
@@ -25,7 +25,7 @@ def many(values: Iterable[Any]) -> Iterable[Any]:
     return values
 
 
-async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int | Window) -> int:
+async def each_bounded(function: Callable[[A], Awaitable[object]], values: Iterable[A], bound: int | Pace) -> int:
     """Await ``function`` of each value, at most ``bound`` at a time; memory does not grow with their number.
 
     After the first failure no further value is begun, what runs is awaited, and the failure is raised.
@@ -34,13 +34,13 @@ async def each_bounded(function: Callable[[A], Awaitable[object]], values: Itera
         function: What to do.
         values: With what.
         bound: How many at a time; fewer while the store refuses requests, which several calls in a row may have found
-            out with one ``Window``.
+            out with one ``Pace``.
 
     Returns:
         How many values there were.
     """
     source = iter(values)
-    window = Window(bound) if isinstance(bound, int) else bound
+    pace = Pace(bound) if isinstance(bound, int) else bound
     done = 0
     failures: list[Exception] = []
 
@@ -48,7 +48,7 @@ async def each_bounded(function: Callable[[A], Awaitable[object]], values: Itera
         nonlocal done
         try:
             while not failures:
-                async with window:
+                async with pace:
                     if failures or (value := next(source, _END)) is _END:
                         return
                     await function(value)  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ async def each_bounded(function: Callable[[A], Awaitable[object]], values: Itera
             failures.append(error)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(window.most):
+        for _ in range(pace.most):
             group.create_task(work())
     if failures:
         failures[0].add_note(f"{done} of this call's operations were done, {len(failures)} failed, none is half done")

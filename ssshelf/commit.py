@@ -21,8 +21,8 @@ from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, She
 from ssshelf.keys import Key
 from ssshelf.layout import EntryName, Layout, new_rev, number_of
 from ssshelf.retries import RetryPolicy, maybe_applied
-from ssshelf.storages.base import Delete, Operation, Put, Storage, atomic_batch, delete_many
-from ssshelf.storages.offers import recall
+from ssshelf.storages.base import Delete, Operation, Put, Storage
+from ssshelf.storages.offers import atomic_batch, delete_many, recall
 from ssshelf.transactions import Transaction, next_header, plan
 
 __all__ = ["Committer"]

@@ -16,7 +16,8 @@ from ssshelf.layout import EntryName, position_of
 from ssshelf.pages import DescendingWindow, KeyPage, Page, Window, parts_of
 from ssshelf.reader import Reader
 from ssshelf.schema import indexed_versions
-from ssshelf.storages.base import MAX_SCAN_ROWS, Scan, check_limit, descending_scan
+from ssshelf.storages.base import MAX_SCAN_ROWS, Scan, check_limit
+from ssshelf.storages.offers import descending_scan
 
 if TYPE_CHECKING:
     from typing import Self

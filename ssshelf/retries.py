@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ssshelf._window import pause_in_window
+from ssshelf._pace import slow_down
 from ssshelf.errors import ConflictError, UnavailableError
 
 __all__ = ["RetryBudget", "RetryPolicy", "maybe_applied", "uptime_s"]
@@ -181,7 +181,7 @@ class RetryPolicy:
         started = self.clock() if started is None else started
         for number, pause in enumerate(self.pauses(started)):
             if number:
-                await pause_in_window(pause)  # a bulk call which this is part of sends fewer at once
+                await slow_down(pause)  # a bulk call which this is part of sends fewer at once
                 if self.clock() - started > self.deadline_s:  # the machine slept, too
                     break
             try:

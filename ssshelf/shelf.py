@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from ssshelf._concurrency import chunks, each_bounded
 from ssshelf._entries import ABSENT, BULK, Entries, pairs_of
 from ssshelf._naming import naming
+from ssshelf._pace import Pace
 from ssshelf._ranges import Names, Range, ShelfKey
 from ssshelf._slots import Slot
-from ssshelf._window import Window
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.serializers import Serializer, as_serializer
 from ssshelf.storages import open_storage
-from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Storage, delete_many
+from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Storage
+from ssshelf.storages.offers import delete_many
 
 if TYPE_CHECKING:
     from typing import Self
@@ -211,10 +212,10 @@ class Shelf(Generic[V]):
         Cost:
             1 put for each, as many at a time as ``concurrency``, and as the store takes.
         """
-        window = Window(self._entries.concurrency)
+        pace = Pace(self._entries.concurrency)
         for chunk in chunks(pairs_of(other, more), BULK):
             entries = dict(self._entries.entry(key, value) for key, value in chunk)
-            await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), window)
+            await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), pace)
 
     async def delete(self, key: ShelfKey) -> None:
         """Remove ``key``; that there is no such key is not an error. ``pop`` tells, and ``has`` before.

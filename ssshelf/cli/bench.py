@@ -24,7 +24,8 @@ from ssshelf.items import DictItems
 from ssshelf.keys import Key
 from ssshelf.maintenance import Progress, Report
 from ssshelf.managers import CManager
-from ssshelf.storages.base import Condition, IfAbsent, Operation, Storage, delete_many
+from ssshelf.storages.base import Condition, IfAbsent, Operation, Storage
+from ssshelf.storages.offers import delete_many
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.urls import StorageURL
 from ssshelf.storages.wrapper import WrapperStorage

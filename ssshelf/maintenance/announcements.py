@@ -13,7 +13,8 @@ import datetime as dt
 from ssshelf.errors import UnavailableError
 from ssshelf.layout import Layout
 from ssshelf.maintenance.checkpoint import Checkpoint
-from ssshelf.storages.base import Storage, atomic_batch, scan_pages
+from ssshelf.storages.base import Storage, scan_pages
+from ssshelf.storages.offers import atomic_batch
 
 __all__ = ["SWEEP", "check_no_sweep", "copy_name", "is_copied_into"]
 

@@ -11,7 +11,8 @@ import orjson
 
 from ssshelf.errors import CorruptionError, NotFoundError, UnsupportedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import Storage, delete_many
+from ssshelf.storages.base import Storage
+from ssshelf.storages.offers import delete_many
 
 __all__ = ["Checkpoint", "Progress", "Report"]
 

@@ -19,7 +19,8 @@ from ssshelf.keys import Key
 from ssshelf.maintenance.announcements import SWEEP, is_copied_into
 from ssshelf.maintenance.checkpoint import Checkpoint, Progress, Report
 from ssshelf.maintenance.survey import FoundItem, Survey
-from ssshelf.storages.base import IfMatch, Row, delete_many
+from ssshelf.storages.base import IfMatch, Row
+from ssshelf.storages.offers import delete_many
 
 __all__ = ["Sweep", "Swept"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ssshelf.errors import KeyTooLongError, UnsupportedError
 from ssshelf.keys import MAX_KEY_BYTES, Key
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_SCAN_ROWS",
-    "AtomicBatch",
-    "BatchDelete",
     "Capabilities",
     "Condition",
     "Delete",
-    "DescendingScan",
     "Entry",
     "IfAbsent",
     "IfMatch",
@@ -34,13 +31,10 @@ __all__ = [
     "Row",
     "Scan",
     "Storage",
-    "atomic_batch",
     "check_holds_items",
     "check_limit",
     "check_storage",
     "content_etag",
-    "delete_many",
-    "descending_scan",
     "prefix_range",
     "scan_pages",
     "utc_now",
@@ -262,69 +256,6 @@ class Storage(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-@runtime_checkable
-class AtomicBatch(Protocol):
-    """A storage with transactions."""
-
-    @abstractmethod
-    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
-        """Apply all of ``operations``, each key once, or none.
-
-        Returns:
-            For each operation the etag that it wrote; ``None`` for a deletion.
-
-        Raises:
-            ConflictError: A condition does not hold; nothing was applied.
-            UnavailableError: The outcome is unknown: all or nothing.
-        """
-
-
-@runtime_checkable
-class BatchDelete(Protocol):
-    """A storage that removes many keys with few requests."""
-
-    @abstractmethod
-    async def delete_many(self, keys: Sequence[Key]) -> None:
-        """Remove all of ``keys``, absent ones included; safe to repeat after an error."""
-
-
-@runtime_checkable
-class DescendingScan(Protocol):
-    """A storage that lists from the end, too."""
-
-    @abstractmethod
-    async def scan_descending(
-        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
-    ) -> Scan:
-        """Return the last rows under ``prefix``, the last one first.
-
-        Args:
-            prefix: As of ``Storage.scan``.
-            after: Only keys whose text is greater, as there; the listing ends there.
-            before: Only keys whose text is less; ``Scan.after``, given here, continues the listing.
-            limit: Most rows, 1 to 1000.
-        """
-
-
-def atomic_batch(storage: Storage) -> AtomicBatch | None:
-    """Return ``storage`` as one with transactions, if it has them; its capabilities tell how large they may be."""
-    return storage if storage.capabilities.atomic_batch > 1 and isinstance(storage, AtomicBatch) else None
-
-
-def descending_scan(storage: Storage) -> DescendingScan | None:
-    """Return ``storage`` as one that lists from the end, if it can."""
-    return storage if storage.capabilities.descending_scan and isinstance(storage, DescendingScan) else None
-
-
-async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
-    """Remove ``keys`` with as few requests as the storage allows; they may be absent."""
-    if len(keys) > 1 and isinstance(storage, BatchDelete):
-        await storage.delete_many(keys)
-    else:
-        for key in keys:
-            await storage.delete(key)
 
 
 async def scan_pages(

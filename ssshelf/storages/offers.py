@@ -3,12 +3,68 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from ssshelf.keys import Key
-from ssshelf.storages.base import Entry, Storage
+from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Operation, Scan, Storage
 
-__all__ = ["ConditionalGet", "ReadCache", "get_changed", "recall"]
+__all__ = [
+    "AtomicBatch",
+    "BatchDelete",
+    "ConditionalGet",
+    "DescendingScan",
+    "ReadCache",
+    "atomic_batch",
+    "delete_many",
+    "descending_scan",
+    "get_changed",
+    "recall",
+]
+
+
+@runtime_checkable
+class AtomicBatch(Protocol):
+    """A storage with transactions."""
+
+    @abstractmethod
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[str | None]:
+        """Apply all of ``operations``, each key once, or none.
+
+        Returns:
+            For each operation the etag that it wrote; ``None`` for a deletion.
+
+        Raises:
+            ConflictError: A condition does not hold; nothing was applied.
+            UnavailableError: The outcome is unknown: all or nothing.
+        """
+
+
+@runtime_checkable
+class BatchDelete(Protocol):
+    """A storage that removes many keys with few requests."""
+
+    @abstractmethod
+    async def delete_many(self, keys: Sequence[Key]) -> None:
+        """Remove all of ``keys``, absent ones included; safe to repeat after an error."""
+
+
+@runtime_checkable
+class DescendingScan(Protocol):
+    """A storage that lists from the end, too."""
+
+    @abstractmethod
+    async def scan_descending(
+        self, prefix: Key, *, after: str | None = None, before: str | None = None, limit: int = MAX_SCAN_ROWS
+    ) -> Scan:
+        """Return the last rows under ``prefix``, the last one first.
+
+        Args:
+            prefix: As of ``Storage.scan``.
+            after: Only keys whose text is greater, as there; the listing ends there.
+            before: Only keys whose text is less; ``Scan.after``, given here, continues the listing.
+            limit: Most rows, 1 to 1000.
+        """
 
 
 @runtime_checkable
@@ -36,6 +92,25 @@ class ReadCache(Protocol):
             key: The key.
             etag: That of the entry; ``None`` takes any that was the newest one as short a time ago as was agreed.
         """
+
+
+def atomic_batch(storage: Storage) -> AtomicBatch | None:
+    """Return ``storage`` as one with transactions, if it has them; its capabilities tell how large they may be."""
+    return storage if storage.capabilities.atomic_batch > 1 and isinstance(storage, AtomicBatch) else None
+
+
+async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
+    """Remove ``keys`` with as few requests as the storage allows; they may be absent."""
+    if len(keys) > 1 and isinstance(storage, BatchDelete):
+        await storage.delete_many(keys)
+    else:
+        for key in keys:
+            await storage.delete(key)
+
+
+def descending_scan(storage: Storage) -> DescendingScan | None:
+    """Return ``storage`` as one that lists from the end, if it can."""
+    return storage if storage.capabilities.descending_scan and isinstance(storage, DescendingScan) else None
 
 
 async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:

@@ -20,7 +20,8 @@ from ssshelf.errors import (
 )
 from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import Capabilities, IfAbsent, IfMatch, Storage, content_etag, delete_many
+from ssshelf.storages.base import Capabilities, IfAbsent, IfMatch, Storage, content_etag
+from ssshelf.storages.offers import delete_many
 
 __all__ = ["Probe", "ask"]
 

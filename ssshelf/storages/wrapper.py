@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING
 
 from ssshelf.errors import UnsupportedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import (
-    MAX_SCAN_ROWS,
-    Capabilities,
-    Condition,
-    Entry,
-    IfMatch,
-    Operation,
-    Scan,
-    Storage,
-    atomic_batch,
-    delete_many,
-    descending_scan,
-)
-from ssshelf.storages.offers import get_changed, recall
+from ssshelf.storages.base import MAX_SCAN_ROWS, Capabilities, Condition, Entry, IfMatch, Operation, Scan, Storage
+from ssshelf.storages.offers import atomic_batch, delete_many, descending_scan, get_changed, recall
 
 if TYPE_CHECKING:
     from ssshelf.storages.probe import Probe

@@ -8,18 +8,8 @@ import pytest
 
 from ssshelf.errors import ConflictError, KeyTooLongError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import (
-    AtomicBatch,
-    BatchDelete,
-    Delete,
-    Entry,
-    IfAbsent,
-    IfMatch,
-    Put,
-    Storage,
-    atomic_batch,
-)
-from ssshelf.storages.offers import get_changed, recall
+from ssshelf.storages.base import Delete, Entry, IfAbsent, IfMatch, Put, Storage
+from ssshelf.storages.offers import AtomicBatch, BatchDelete, atomic_batch, get_changed, recall
 from ssshelf.testing._scans import texts_of
 
 __all__ = ["EntryPromises"]

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from ssshelf.keys import Desc, Key
-from ssshelf.storages.base import DescendingScan, Scan, Storage, descending_scan
+from ssshelf.storages.base import Scan, Storage
+from ssshelf.storages.offers import DescendingScan, descending_scan
 
 __all__ = ["ScanPromises", "texts_of"]
 

@@ -8,16 +8,9 @@ import pytest
 
 from ssshelf.errors import KeyTooLongError
 from ssshelf.keys import Desc, Key
-from ssshelf.storages.base import (
-    Capabilities,
-    Storage,
-    atomic_batch,
-    check_limit,
-    content_etag,
-    delete_many,
-    prefix_range,
-)
+from ssshelf.storages.base import Capabilities, Storage, check_limit, content_etag, prefix_range
 from ssshelf.storages.memory import MemoryStorage
+from ssshelf.storages.offers import atomic_batch, delete_many
 from ssshelf.testing import CountingStorage
 
 

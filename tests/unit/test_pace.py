@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ssshelf import CManager, DictItems, MemoryStorage, RetryPolicy, Shelf
-from ssshelf._window import Window, pause_in_window
+from ssshelf._pace import Pace, slow_down
 from ssshelf.errors import UnavailableError
 from ssshelf.serializers import JSONSerializer
 from ssshelf.storages.wrapper import WrapperStorage
@@ -143,33 +143,33 @@ def test_a_store_that_recovers_is_noticed() -> None:
 
 
 async def test_what_is_refused_at_once_halves_a_window_once() -> None:
-    window = Window(16)
+    pace = Pace(16)
     refused = asyncio.Event()
 
     async def value() -> None:
-        async with window:
-            if window.size == 16:
-                await pause_in_window(0)
+        async with pace:
+            if pace.size == 16:
+                await slow_down(0)
                 refused.set()
 
     async with asyncio.TaskGroup() as group:
         for _ in range(12):
             group.create_task(value())
         await refused.wait()
-        size = window.size
+        size = pace.size
 
     assert 8 <= size < 10
-    assert window._running == 0
+    assert pace._running == 0
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_the_window_as_it_was() -> None:
-    window = Window(1)
+    pace = Pace(1)
     begun = asyncio.Event()
 
     async def hold(pause_s: float) -> None:
-        async with window:
+        async with pace:
             begun.set()
-            await pause_in_window(pause_s)
+            await slow_down(pause_s)
 
     first = asyncio.create_task(hold(3600))
     await begun.wait()
@@ -180,10 +180,10 @@ async def test_who_is_cancelled_while_it_waits_leaves_the_window_as_it_was() -> 
         task.cancel()
     await asyncio.wait([first, *others])
 
-    assert window._running == 0
-    async with asyncio.timeout(20), window:
-        assert window._running == 1
+    assert pace._running == 0
+    async with asyncio.timeout(20), pace:
+        assert pace._running == 1
 
 
 async def test_a_pause_outside_of_a_bulk_call_is_a_pause() -> None:
-    await pause_in_window(0)
+    await slow_down(0)

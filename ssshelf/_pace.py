@@ -6,27 +6,27 @@ import asyncio
 from collections import deque
 from contextvars import ContextVar
 
-__all__ = ["Window", "pause_in_window"]
+__all__ = ["Pace", "slow_down"]
 
 
 class _Place:
-    """What runs in a window."""
+    """What runs at a pace."""
 
-    __slots__ = ("is_resting", "number", "window")
+    __slots__ = ("is_resting", "number", "pace")
 
-    def __init__(self, window: Window, number: int) -> None:
-        self.window = window
+    def __init__(self, pace: Pace, number: int) -> None:
+        self.pace = pace
         self.number = number
         self.is_resting = False
 
 
-class Window:
+class Pace:
     """A bound that adapts to the store: it halves when that refuses, and grows by one with each round trip.
 
     It starts at its most, so that a store which takes everything is never slower for it. Of what runs at once, all that
     is refused halves it once: it is told of one overload by many. What was refused gives its place to others until it
-    is tried again. Use it as ``async with window`` around what may send requests; ``RetryPolicy.repeat``, which sees
-    them refused, finds the window by the context that it runs in.
+    is tried again. Use it as ``async with pace`` around what may send requests; ``RetryPolicy.repeat``, which sees
+    them refused, finds the pace by the context that it runs in.
 
     Args:
         most: Its size at the beginning, and most of all.
@@ -105,16 +105,16 @@ class Window:
         self._begun += 1
 
 
-_place: ContextVar[_Place | None] = ContextVar("ssshelf-window", default=None)
+_place: ContextVar[_Place | None] = ContextVar("ssshelf-pace", default=None)
 
 
-async def pause_in_window(pause_s: float) -> None:
-    """Wait before a request that was refused is repeated; the windows that the caller runs in become smaller."""
+async def slow_down(pause_s: float) -> None:
+    """Wait before a request that was refused is repeated; the paces that the caller runs at slow down."""
     innermost = place = _place.get()
     while place is not None:
-        place.window.refuse(place)
-        place = place.window._outer
+        place.pace.refuse(place)
+        place = place.pace._outer
     if innermost is not None:
-        await innermost.window.rest(innermost, pause_s)
+        await innermost.pace.rest(innermost, pause_s)
     elif pause_s:
         await asyncio.sleep(pause_s)
