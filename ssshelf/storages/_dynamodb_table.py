@@ -118,13 +118,16 @@ class Table:
         left, found = list(keys), []
 
         async def attempt() -> None:
+            before = len(left)
             asked = {self.name: {"Keys": left, "ConsistentRead": consistent}}
             answer = await self.send("batch_get_item", RequestItems=asked)
             found.extend(answer.get("Responses", {}).get(self.name, ()))
             left[:] = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
-            _check_all_done(left, "read")
+            if len(left) == before:
+                _check_all_done(left, "read")
 
-        await self.retries.repeat(attempt)
+        while left:  # an answer has 16 MB at most, so this is no failure while there are more
+            await self.retries.repeat(attempt)
         return found
 
     async def _write_batch(self, requests: Sequence[dict[str, Any]]) -> None:

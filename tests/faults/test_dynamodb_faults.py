@@ -120,6 +120,23 @@ async def test_one_failure_of_a_request_is_made_up_for(server: tuple[str, bool],
         assert [row.key for row in (await storage.scan(Key())).rows] == [KEY, OTHER]
 
 
+async def test_a_large_answer_has_the_time_it_takes_unless_it_falls_silent(server: tuple[str, bool]) -> None:
+    entries = {Key("a", "b", number): bytes([number]) * 380_000 for number in range(3)}
+    async with faulty(server, retries=tries(1), connect_timeout_s=0.5, read_timeout_s=1.5) as (proxy, storage):
+        for entry in entries.items():
+            await storage.put(*entry)
+
+        proxy.plan = once(Fault.SLOW_LINE)  # 400 KiB a second
+        found = await storage.get_many(list(entries))
+
+        proxy.plan = once(Fault.STALL)
+        with pytest.raises(UnavailableError):
+            await storage.get_many(list(entries))
+
+    assert [entry.data if entry else None for entry in found] == list(entries.values())
+    assert (proxy.faults[Fault.SLOW_LINE], proxy.faults[Fault.STALL]) == (1, 1)
+
+
 @pytest.mark.parametrize("fault", [Fault.CUT_AFTER, Fault.ERROR_AFTER, Fault.TWICE])
 @servers
 async def test_a_transaction_that_arrives_again_is_not_applied_again(dynamodb_url: str, fault: Fault) -> None:

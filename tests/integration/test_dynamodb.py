@@ -235,8 +235,8 @@ async def test_a_storage_without_transactions_offers_none() -> None:
     assert script.requests == []
 
 
-async def test_keys_that_a_batch_did_not_read_are_asked_for_again() -> None:
-    keys = [Key("a", number) for number in range(3)]
+async def test_keys_that_a_batch_did_not_read_are_asked_for_as_long_as_some_are_read() -> None:
+    keys = [Key("a", number) for number in range(2 * ATTEMPTS)]
 
     def answer(request: Asked, _: int) -> Answer:
         first, *rest = request.body["RequestItems"]["table"]["Keys"]
@@ -248,7 +248,7 @@ async def test_keys_that_a_batch_did_not_read_are_asked_for_again() -> None:
         entries = await storage.get_many(keys)
 
     assert [entry.data if entry else None for entry in entries] == [key.text.encode() for key in keys]
-    assert [len(request.body["RequestItems"]["table"]["Keys"]) for request in script.requests] == [3, 2, 1]
+    assert [len(request.body["RequestItems"]["table"]["Keys"]) for request in script.requests] == [6, 5, 4, 3, 2, 1]
     assert all(request.body["RequestItems"]["table"]["ConsistentRead"] for request in script.requests)
 
 
@@ -300,14 +300,17 @@ async def test_rows_that_a_batch_did_not_write_are_sent_again() -> None:
 
 
 async def test_a_batch_of_which_nothing_more_is_done_is_given_up() -> None:
-    async with scripted(lambda request, _: (200, {"UnprocessedItems": request.body["RequestItems"]})) as (
-        script,
-        storage,
-    ):
+    def answer(request: Asked, _: int) -> Answer:
+        left = "UnprocessedItems" if request.target == "BatchWriteItem" else "UnprocessedKeys"
+        return 200, {left: request.body["RequestItems"]}
+
+    async with scripted(answer) as (script, storage):
+        with pytest.raises(UnavailableError, match="2 rows of a batch were not read"):
+            await storage.get_many([KEY, Key("c")])
         with pytest.raises(UnavailableError, match="2 rows of a batch were not written"):
             await storage.delete_many([KEY, Key("c")])
 
-    assert len(script.requests) == ATTEMPTS
+    assert script.targets == ["BatchGetItem"] * ATTEMPTS + ["BatchWriteItem"] * ATTEMPTS
 
 
 async def test_large_batches_are_split() -> None:

@@ -31,13 +31,17 @@ class Fault(enum.Enum):
     CUT_MIDWAY = "applied, then the connection ends in the middle of the answer"
     SLOW_HEAD = "applied, then answered a byte at a time"
     SLOW_BODY = "applied, then the body of the answer comes a byte at a time"
+    SLOW_LINE = "applied, then the answer comes piece by piece, and takes seconds for each MB"
+    STALL = "applied, then half of the answer comes, and nothing more"
     HANG = "not forwarded, and never answered"
     LATE = "never answered; forwarded when the test calls ``deliver_late``"
     TWICE = "forwarded twice; the second answer is returned"
 
 
 _NOT_FORWARDED = {Fault.SLOW_DOWN, Fault.CUT_BEFORE, Fault.HANG, Fault.LATE}
-_LAST = {Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_MIDWAY, Fault.HANG, Fault.LATE}  # of their connection
+_SILENT = {Fault.STALL, Fault.HANG, Fault.LATE}
+_LAST = {Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_MIDWAY, *_SILENT}  # of their connection
+_PIECES = {Fault.SLOW_HEAD: 1, Fault.SLOW_BODY: 1, Fault.SLOW_LINE: 8 * 1024}
 
 
 class Request(NamedTuple):
@@ -152,18 +156,23 @@ class _Peer(NamedTuple):
         return await self.reader.readexactly(int(length[1]) if length else 0)
 
     async def answer(self, answer: bytes, fault: Fault | None) -> None:
-        head = answer.index(b"\r\n\r\n") + 4
-        at_once = {Fault.SLOW_HEAD: 0, Fault.SLOW_BODY: head, Fault.CUT_MIDWAY: len(answer) * 9 // 10}
-        if fault in (Fault.HANG, Fault.LATE):
-            await self.reader.read()  # until the client hangs up
-        elif fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER):
+        at_once: dict[Fault | None, int] = {
+            **dict.fromkeys((Fault.SLOW_HEAD, Fault.SLOW_LINE, Fault.HANG, Fault.LATE), 0),
+            Fault.SLOW_BODY: answer.index(b"\r\n\r\n") + 4,
+            Fault.CUT_MIDWAY: len(answer) * 9 // 10,
+            Fault.STALL: len(answer) // 2,
+        }
+        begun = at_once.get(fault, len(answer))
+        if fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER):
             self.reset()
         else:
-            await self.send(answer[: at_once[fault] if fault in at_once else len(answer)])
-        if fault in (Fault.SLOW_HEAD, Fault.SLOW_BODY):
-            for index in range(at_once[fault], len(answer)):
+            await self.send(answer[:begun])
+        if fault in _SILENT:
+            await self.reader.read()  # until the client hangs up
+        if fault in _PIECES:
+            for index in range(begun, len(answer), _PIECES[fault]):
                 await asyncio.sleep(_TRICKLE_PAUSE_S)
-                await self.send(answer[index : index + 1])
+                await self.send(answer[index : index + _PIECES[fault]])
 
     async def send(self, answer: bytes) -> None:
         self.writer.write(answer)
