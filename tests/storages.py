@@ -14,6 +14,7 @@ from aiobotocore.session import get_session
 from ssshelf.keys import Key
 from ssshelf.storages.base import Capabilities, Storage
 from ssshelf.storages.counting import CountingStorage
+from ssshelf.storages.deferring import DeferringStorage
 from ssshelf.storages.dynamodb import DynamoDBStorage
 from ssshelf.storages.faulty import FaultyStorage
 from ssshelf.storages.memory import MemoryStorage
@@ -60,7 +61,7 @@ _OTHERS = [pytest.param(name, marks=pytest.mark.shelves) for name in ("ceph16", 
 SHELVES = [*_LOCAL, "moto", pytest.param("ceph", marks=ceph), *_OTHERS]
 """Those that differ in what a manager can rely on."""
 
-WRAPPERS = ["counting", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
+WRAPPERS = ["counting", "deferring", "faulty", "prefixed", "prefixed-plain", "prefixed-sqlite"]
 ALL = [*_LOCAL, *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 
@@ -139,6 +140,7 @@ def _local(name: str, request: pytest.FixtureRequest) -> Storage:
         "memory-plain": lambda: MemoryStorage(transactions=False),
         "sqlite": lambda: SQLiteStorage(path),
         "counting": lambda: CountingStorage(MemoryStorage()),
+        "deferring": lambda: DeferringStorage(MemoryStorage(transactions=False)),
         "faulty": lambda: FaultyStorage(MemoryStorage()),
         "prefixed": lambda: PrefixedStorage(MemoryStorage(), Key("part", 1)),
         "prefixed-plain": lambda: PrefixedStorage(MemoryStorage(transactions=False), Key("part", 1)),
