@@ -16,6 +16,7 @@ from ssshelf.keys import Key
 from ssshelf.storages.base import Capabilities, IfMatch, Storage
 from ssshelf.storages.cached import CachedStorage
 from ssshelf.storages.counting import CountingStorage
+from ssshelf.storages.deferring import DeferringStorage
 from ssshelf.storages.dynamodb import DynamoDBStorage
 from ssshelf.storages.faulty import FaultyStorage
 from ssshelf.storages.hedged import HedgedStorage
@@ -63,7 +64,7 @@ _OTHERS = [pytest.param(name, marks=pytest.mark.shelves) for name in ("ceph16", 
 SHELVES = [*_LOCAL, "moto", pytest.param("ceph", marks=ceph), *_OTHERS]
 """Those that differ in what a manager can rely on."""
 
-WRAPPERS = ["cached", "cached-sqlite", "counting", "faulty", "hedged", "prefixed", "prefixed-plain", "prefixed-sqlite"]
+WRAPPERS = ["cached", "cached-sqlite", "counting", "deferring", "faulty", "hedged", "prefixed", "prefixed-plain", "prefixed-sqlite"]
 ALL = [*_LOCAL, *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 
@@ -155,6 +156,7 @@ def _local(name: str, request: pytest.FixtureRequest) -> Storage:
         "cached-sqlite": lambda: CachedStorage(SQLiteStorage(path)),
         "hedged": lambda: HedgedStorage(MemoryStorage()),
         "counting": lambda: CountingStorage(MemoryStorage()),
+        "deferring": lambda: DeferringStorage(MemoryStorage(transactions=False)),
         "faulty": lambda: FaultyStorage(MemoryStorage()),
         "prefixed": lambda: PrefixedStorage(MemoryStorage(), Key("part", 1)),
         "prefixed-plain": lambda: PrefixedStorage(MemoryStorage(transactions=False), Key("part", 1)),
