@@ -44,15 +44,17 @@ async def page(*, url: str, prefix: str, count: int) -> AsyncIterator[Any]:
 
 
 async def covering_page(*, url: str, prefix: str, count: int) -> AsyncIterator[Any]:
+    covers: Any = {"covers": ("id", "size")}
+
     class Covered(Things):
-        by_size = Collection[dict[str, Any]](lambda item: item["size"], covers=("id", "size"))  # type: ignore[call-arg]
+        by_size = Collection[dict[str, Any]](lambda item: item["size"], **covers)
 
     async with storage_at(url, prefix) as storage:
-        things = Covered(storage)
+        things: Any = Covered(storage)
         await things.add_items(map(thing, range(count)))
 
         async def work() -> int:
-            same(len(await things.by_size.get_covered(limit=count)), count)  # type: ignore[attr-defined]
+            same(len(await things.by_size.get_covered(limit=count)), count)
             return 1
 
         yield work
