@@ -20,7 +20,8 @@ from benchmarks.page import tables
 from benchmarks.places import Places
 from benchmarks.results import Results, keep, load, result
 from benchmarks.running import run
-from benchmarks.scenarios import Scenario, Size, scenarios
+from benchmarks.scenario import Scenario, Size
+from benchmarks.scenarios import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ssshel
 REQUIREMENTS = {
     "aiobotocore": ["aiobotocore==3.10.0"],
     "aiodynamo": ["aiodynamo==26.4", "aiohttp"],
+    "dynamodb_mapping": ["dynamodb-mapping==0.1.2"],
     "diskcache": ["diskcache==5.6.3"],
     "obstore": ["obstore==0.12.1"],
     "pynamodb": ["pynamodb==6.1.0"],

@@ -1,7 +1,7 @@
 """How fast a large shelf is copied, exported and imported, in how much memory, also when it is killed on the way.
 
 Each step is a process of its own, whose largest memory is measured; one copy and one import are killed once in the
-middle, and done again. ``ITEMS=1000000 .venv/bin/python -m benchmarks moving`` does it with a million; all is written
+middle, and done again. ``ITEMS=1000000 .venv/bin/python -m benchmarks.moving`` does it with a million; all is written
 into the folder this is started in, and removed at the end.
 """
 
@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report import save, table
-from benchmarks.sqlite_rates import Listed, items
-from ssshelf import SQLiteStorage
+from benchmarks.page import table
+from benchmarks.peers.protocol import thing
+from ssshelf import CManager, Collection, DictItems, SQLiteStorage
 from ssshelf.transfer import PartFile, copy, export_items, import_items
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from ssshelf.maintenance import Progress
 
 ITEMS = int(os.environ.get("ITEMS", "20000"))
+
+
+class Listed(CManager[dict[str, Any]]):
+    item_manager = DictItems(pk="id", name="things")
+    by_group = Collection[dict[str, Any]](lambda item: (item["group"], item["size"]))
+    by_size = Collection[dict[str, Any]](lambda item: item["size"])
 
 
 class Watch:
@@ -46,7 +52,7 @@ class Watch:
 
 async def fill(_: Watch) -> str:
     async with SQLiteStorage("source.db") as storage:
-        await Listed(storage).add_items(items(ITEMS))
+        await Listed(storage).add_items(map(thing, range(ITEMS)))
     return "filled"
 
 
@@ -108,8 +114,8 @@ def run_step(name: str, kill_at: int) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) > 2:
-        run_step(sys.argv[2], int(sys.argv[3]))
+    if len(sys.argv) > 1:
+        run_step(sys.argv[1], int(sys.argv[2]))
         return
     rows: list[list[str]] = []
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "ITEMS": str(ITEMS)}
@@ -124,7 +130,7 @@ def main() -> None:
             ("import", 0),
             ("compare", 0),
         ]:
-            command = [sys.executable, "-m", "benchmarks.moving", "step", name, str(kill_at)]
+            command = [sys.executable, "-m", "benchmarks.moving", name, str(kill_at)]
             started = time.perf_counter()
             done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
             if kill_at:
@@ -134,8 +140,8 @@ def main() -> None:
                 assert done.returncode == 0, done.stderr
                 rows.append([name, *done.stdout.rstrip("\n").split("\t")])
             print(rows[-1], flush=True)
-    table(f"Moving {ITEMS:,} items", ["", "seconds", "MiB at most", "", "phases in seconds"], rows)
-    save("moving", {"items": ITEMS, "rows": rows})
+    print(f"\nMoving {ITEMS:,} items")
+    print("\n".join(table(["step", "seconds", "MiB at most", "", "phases in seconds"], rows)))
 
 
 if __name__ == "__main__":

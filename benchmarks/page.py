@@ -24,7 +24,7 @@ BEGIN = ".. What follows is written by ``make performance``.\n"
 END = ".. Up to here.\n"
 WIDTH = 120
 BUSY = 0.85
-OWN_FIGURES = ("page", "insert", "update")
+OWN_FIGURES = ("page", "insert", "update", "encode", "decode")
 SENSES = {
     "faster": ("{theirs} / {ours}", "at least {limit:g}"),
     "within": ("{ours} / {theirs}", "at most {limit:g}"),
@@ -77,7 +77,7 @@ def _rows(unit: str, measured: dict[str, Any]) -> tuple[list[str], list[list[str
     first = next(iter(measured.values()))["rounds"][0]
     own = [figure for figure in OWN_FIGURES if figure in first]
     if own:
-        header = ["a shelf of", *own]
+        header = ["of", *own]
         return header, [
             [name, *(microseconds(spread(one, each).median) for each in own)] for name, one in measured.items()
         ]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.scenarios import Scenario
+    from benchmarks.scenario import Scenario
 
 Results = dict[str, Any]
 

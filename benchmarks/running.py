@@ -12,7 +12,7 @@ from ssshelf import Collection
 
 if TYPE_CHECKING:
     from benchmarks.places import Places, Server
-    from benchmarks.scenarios import Contestant, Scenario
+    from benchmarks.scenario import Contestant, Scenario
 
 LIMIT_S = 600.0
 

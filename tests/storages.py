@@ -64,7 +64,17 @@ _OTHERS = [pytest.param(name, marks=pytest.mark.shelves) for name in ("ceph16", 
 SHELVES = [*_LOCAL, "moto", pytest.param("ceph", marks=ceph), *_OTHERS]
 """Those that differ in what a manager can rely on."""
 
-WRAPPERS = ["cached", "cached-sqlite", "counting", "deferring", "faulty", "hedged", "prefixed", "prefixed-plain", "prefixed-sqlite"]
+WRAPPERS = [
+    "cached",
+    "cached-sqlite",
+    "counting",
+    "deferring",
+    "faulty",
+    "hedged",
+    "prefixed",
+    "prefixed-plain",
+    "prefixed-sqlite",
+]
 ALL = [*_LOCAL, *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 

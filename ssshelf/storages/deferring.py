@@ -10,7 +10,8 @@ from typing import Final
 
 from ssshelf.errors import ShelfError
 from ssshelf.keys import Key
-from ssshelf.storages.base import MAX_SCAN_ROWS, IfMatch, Storage, delete_many
+from ssshelf.storages.base import MAX_SCAN_ROWS, IfMatch, Storage
+from ssshelf.storages.offers import delete_many
 from ssshelf.storages.wrapper import WrapperStorage
 
 __all__ = ["DeferringStorage"]

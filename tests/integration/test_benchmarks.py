@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import sqlite3
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import costs, page, sqlite_rates
+from benchmarks import costs, page
 from benchmarks.latency_proxy import delays
 from benchmarks.places import Places, Server, distance, lean
 from benchmarks.results import Spread, compared, is_met, load
 from benchmarks.running import run
-from benchmarks.scenarios import Contestant, Scenario, Size, Target, scenarios
+from benchmarks.scenario import Contestant, Scenario, Size, Target
+from benchmarks.scenarios import scenarios
 from benchmarks.workers import PEERS
 from ssshelf import ConflictError, Key
 from ssshelf.storages.base import IfAbsent
@@ -107,8 +109,10 @@ def test_scenarios_have_names_of_their_own_and_targets_of_their_contestants(size
 @pytest.mark.parametrize(("script", "task"), sorted(CONTESTANTS))
 def test_each_contestant_has_its_task(script: str, task: str) -> None:
     tree = ast.parse((PEERS / script).read_text(encoding="utf-8"))
+    functions = {node.name for node in tree.body if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef))}
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}  # in what it serves
 
-    assert task in {node.name for node in tree.body if isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef))}
+    assert task in functions | named
 
 
 def test_contestants_take_turns_and_a_page_tells_of_them(tmp_path: Path) -> None:
@@ -216,13 +220,21 @@ def test_dollars_are_of_counted_requests() -> None:
     assert dollars["page of 100 items"][:2] == ("100 GET, 1 LIST", 45)
 
 
-@pytest.mark.parametrize(("kind", "rows"), [(sqlite_rates.Plain, 1), (sqlite_rates.Listed, 3)])
-async def test_the_floor_writes_the_rows_that_a_shelf_writes(
-    kind: Any, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sqlite_rates, "TOGETHER", 10)
+def test_the_floor_writes_as_many_rows_as_a_shelf(tmp_path: Path) -> None:
+    settings = {"collections": 2, "count": 5, "width": 5}
+    ours = Contestant("ours", "ssshelf", "ssshelf_calls.py", "add", settings)
+    floor = replace(ours, name="floor", task="add_floor")
 
-    by_item = await sqlite_rates.rows_of(kind)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(Places, "find", lambda *_: (str(tmp_path), []))
+        run(scenario(ours, floor), Places(stack))
 
-    assert [len(of_item) for of_item in by_item] == [rows] * 10
+    rounds = 3  # with the one that warms up
+    assert rows(tmp_path / "add-2-5.db") == rounds * 5 * 3
+    assert rows(tmp_path / "floor-2-5.db") == rounds * 5 * 3 + 1
+
+
+def rows(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM entries WHERE key NOT LIKE 'meta!%'").fetchone()
+    return int(count)
