@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from ssshelf.errors import ConflictError, UnsupportedError
 from ssshelf.keys import Key
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL",
     "BUCKET",
+    "OVERHEARD_SESSION",
     "SERVERS",
     "SESSION",
     "SHELVES",
@@ -44,6 +45,7 @@ __all__ = [
     "dynamodb_storage",
     "open_named",
     "open_requests",
+    "overheard_session",
     "s3_storage",
     "servers",
     "unknown_s3_storage",
@@ -75,12 +77,22 @@ WRAPPERS = [
     "prefixed-plain",
     "prefixed-sqlite",
 ]
-ALL = [*_LOCAL, *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
+ALL = [*_LOCAL, "moto-aiobotocore", *SERVERS, *TABLES, "moto-dynamodb", *WRAPPERS]
 
 
 _probes: dict[str, Probe] = {}
 _tables: set[str] = set()
 SESSION = get_session()  # one for all, since each reads the same files
+
+
+def overheard_session() -> AioSession:
+    """Return a session whose events somebody listens to, for whom aiobotocore has to send all requests."""
+    session = get_session()
+    session.register("before-send.s3", lambda **_: None)
+    return session
+
+
+OVERHEARD_SESSION = overheard_session()
 
 
 class LimitedStorage(WrapperStorage):
@@ -143,6 +155,10 @@ async def open_named(name: str, request: pytest.FixtureRequest) -> AsyncIterator
     """Open the storage with this name, empty."""
     if name in ("moto", "ceph", "ceph16"):
         async with s3_storage(request.getfixturevalue(f"{name}_url")) as storage:
+            yield storage
+        return
+    if name == "moto-aiobotocore":
+        async with s3_storage(request.getfixturevalue("moto_url"), session=OVERHEARD_SESSION) as storage:
             yield storage
         return
     if name in ("dynamodb", "dynalite", "moto-dynamodb"):

@@ -15,23 +15,35 @@ from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+import aiohttp
 import botocore.session
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
-from aiohttp import ClientResponse
 from botocore.handlers import add_expect_header
 from botocore.utils import parse_timestamp
+from yarl import URL
 
 from ssshelf.storages.urls import StorageURL
 
-__all__ = ["AWSOptions", "ClientPool", "is_aws", "read_all", "url_settings"]
+__all__ = [
+    "CHUNK_BYTES",
+    "AWSOptions",
+    "ClientPool",
+    "OneAttemptSession",
+    "Slot",
+    "chunks",
+    "is_aws",
+    "moment",
+    "read_all",
+    "url_settings",
+]
 
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
 _SLOWEST_BYTES_PER_S = 16 * 1024
-_CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 _limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
 """What bounds the attempt that is under way."""
@@ -59,42 +71,66 @@ class AWSOptions(TypedDict, total=False):
     read_timeout_s: float
 
 
-class _Answer(ClientResponse):
+class _Answer(aiohttp.ClientResponse):
     """An answer that botocore reads whole: what has come extends the limit of the attempt."""
 
     async def read(self) -> bytes:
         if self._body is None and (limit := _limit.get()) is not None:
             try:
-                self._body = await _read(self.content, limit)
+                self._body = await read_all(self.content, limit)
             except BaseException:
                 self.close()
                 raise
         return await super().read()
 
 
-class _OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is not typed
-    """Sends each request once.
+class OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is not typed
+    """Sends each request once, and keeps no cookies.
 
     aiohttp sends a PUT again by itself when a kept-alive connection breaks. If the first one had been applied, the
     second fails its condition, and a write that succeeded would look lost.
     """
 
     async def send(self, request: Any) -> Any:
-        if isinstance(request.body, bytes) and len(request.body) > _CHUNK_BYTES:
-            request.body = io.BytesIO(request.body)  # which aiohttp sends piece by piece
+        if isinstance(request.body, bytes):
+            request.body = _piecewise(request.body)
         return await super().send(request)
+
+    async def exchange(self, method: str, url: str, headers: dict[str, str], data: bytes) -> aiohttp.ClientResponse:
+        """Send a request as it is and return the answer, whose body is not read yet; where there is no proxy."""
+        session = await self._get_session(None)
+        response: aiohttp.ClientResponse = await session.request(
+            method, URL(url, encoded=True), headers=headers, data=_piecewise(data) or None, allow_redirects=False
+        )
+        return response
+
+    def needs_proxy(self, url: str) -> bool:
+        """Return whether requests to ``url`` go through a proxy."""
+        return self._proxy_config.proxy_url_for(url) is not None
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
-        session._retry_connection = False
-        session._response_class = _Answer
+        if session._retry_connection:
+            session._retry_connection = False
+            session._cookie_jar = aiohttp.DummyCookieJar()
+            session._response_class = _Answer
         return session
 
 
 @dataclass
-class _Slot:
+class Slot:
+    """The client of one event loop.
+
+    Attributes:
+        client: The client; ``None`` before it is made.
+        requests: What its user sends requests with, if that is made once, too.
+        stack: Closes the client.
+        lock: Is held while any of them is made.
+    """
+
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     client: Any = None
+    requests: Any = None
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
 
@@ -124,24 +160,26 @@ class ClientPool:
         self.patience_s = options.get("connect_timeout_s", _CONNECT_TIMEOUT_S) + options.get(
             "read_timeout_s", _READ_TIMEOUT_S
         )
-        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slot] = WeakKeyDictionary()
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, Slot] = WeakKeyDictionary()
 
     async def get(self) -> Any:
         """Return the client of the running loop."""
-        if self._given is not None:
-            return self._given
+        return (await self.slot()).client
+
+    async def slot(self) -> Slot:
+        """Return the client of the running loop, with what belongs to it."""
         loop = asyncio.get_running_loop()
         slot = self._slots.get(loop)
         if slot is None:
             self._forget_dead_loops()
-            slot = self._slots[loop] = _Slot()
+            slot = self._slots[loop] = Slot(client=self._given)
         if slot.client is None:
             async with slot.lock:
                 if slot.client is None:
                     client = await slot.stack.enter_async_context(await self._create())
                     self._adapt(client)
                     slot.client = client
-        return slot.client
+        return slot
 
     @contextlib.asynccontextmanager
     async def limit(self, sent_bytes: int = 0) -> AsyncIterator[asyncio.Timeout]:
@@ -159,7 +197,7 @@ class ClientPool:
     @property
     def is_open(self) -> bool:
         """Whether there are clients that ``aclose`` would close."""
-        return any(slot.client is not None for slot in self._slots.values())
+        return self._given is None and any(slot.client is not None for slot in self._slots.values())
 
     async def aclose(self) -> None:
         """Close the clients of all loops that still run, each in its own loop; nobody can close the others."""
@@ -181,13 +219,15 @@ class ClientPool:
     def _forget_dead_loops(self) -> None:
         for loop in [loop for loop in self._slots if loop.is_closed()]:
             del self._slots[loop]
+            if self._given is not None:
+                continue
             text = "a storage was not closed before its event loop ended: use `async with` in each asyncio.run"
             warnings.warn(text, ResourceWarning, stacklevel=3)
 
     async def _create(self) -> Any:
         settings = dict(self._options)
         config = AioConfig(
-            http_session_cls=_OneAttemptSession,
+            http_session_cls=OneAttemptSession,
             max_pool_connections=self._concurrency,
             # One attempt each: what may be repeated, and how a conditional write is, our own code decides.
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -204,7 +244,7 @@ class ClientPool:
         if session is None:
             session = self._session = get_session()
         await asyncio.to_thread(_read_files, session, self._service)
-        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
         return session.create_client(self._service, config=config, **settings)
 
 
@@ -231,21 +271,23 @@ def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[Storage
     return parsed, {known[name]: value for name, value in parsed.options.items()}
 
 
-async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
-    """Return the whole of an answer; what has come extends the ``limit`` of the attempt."""
-    async with body:
-        return await _read(body, limit)
-
-
-async def _read(source: Any, limit: asyncio.Timeout) -> bytes:
-    chunks: list[bytes] = []
-    while chunk := await source.read(_CHUNK_BYTES):  # when there is no more, a body checks the length
-        chunks.append(chunk)
+async def chunks(body: Any, limit: asyncio.Timeout) -> AsyncIterator[bytes]:
+    """Yield an answer as it comes; what has come extends the ``limit`` of the attempt."""
+    while chunk := await body.read(CHUNK_BYTES):  # when there is no more, it checks the length
         limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
-    return b"".join(chunks)
+        yield chunk
 
 
-def _moment(text: Any) -> dt.datetime:
+async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
+    """Return the whole of an answer."""
+    return b"".join([chunk async for chunk in chunks(body, limit)])
+
+
+def _piecewise(data: bytes) -> bytes | io.BytesIO:
+    return io.BytesIO(data) if len(data) > CHUNK_BYTES else data  # which aiohttp sends piece by piece
+
+
+def moment(text: Any) -> dt.datetime:
     """Return the time in an answer: half of what a listing costs when botocore reads all formats there are."""
     try:
         return dt.datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)

@@ -77,4 +77,5 @@ def mapped(store: str, meaning: Callable[[str, int, dict[str, Any]], Exception])
 
 def _never_sent(error: Any) -> bool:
     cause = getattr(error, "kwargs", {}).get("error", error)
-    return isinstance(error, ConnectTimeoutError) or isinstance(cause, aiohttp.ClientConnectorError)
+    unconnected = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+    return isinstance(error, ConnectTimeoutError) or isinstance(cause, unconnected)

@@ -58,7 +58,8 @@ def code_error(bucket: str, key: Key, code: str, status: int) -> ShelfError:  # 
         return StoreNotFoundError(f"S3: there is no bucket {bucket!r} at this endpoint")
     if code in ("NoSuchKey", "404") or (status == _NOT_FOUND and not code):
         return NotFoundError(key)
-    said = f"S3 answered {status} {code} for bucket {bucket!r}"
+    answer = f"{status} {code}" if code not in ("", str(status)) else status  # which botocore takes for a code
+    said = f"S3 answered {answer} for bucket {bucket!r}"
     if status in (401, 403) or code in _DENIED:
         return DeniedError(f"{said}: these credentials are wrong here, or their policy does not allow it")
     if code in _ELSEWHERE:

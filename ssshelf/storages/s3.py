@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import MAX_KEY_BYTES, Key
@@ -26,9 +26,12 @@ from ssshelf.storages.base import (
 from ssshelf.storages.urls import environment_url
 
 try:
-    from ssshelf.storages._aws_client import AWSOptions, ClientPool, read_all, url_settings
+    from ssshelf.storages._aws_client import AWSOptions, ClientPool, Slot, url_settings
+    from ssshelf.storages._s3_choice import choose
     from ssshelf.storages._s3_errors import code_error, mapped
+    from ssshelf.storages._s3_requests import BotocoreRequests, Listing, S3Requests
     from ssshelf.storages._s3_trust import Trust
+    from ssshelf.storages._s3_wire import ElsewhereError
 except ModuleNotFoundError as error:
     msg = f"S3Storage needs {error.name}: pip install 'ssshelf[s3]'"
     raise ModuleNotFoundError(msg, name=error.name) from error
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["S3Options", "S3Storage"]
 
+T = TypeVar("T")
 _URL_OPTIONS = {"region": "region_name", "endpoint_url": "endpoint_url", "addressing_style": "addressing_style"}
 _LARGEST_PUT_BYTES = 5 * 2**30
 # A request is refused once its date is 15 minutes off; its sender's clock may be as much ahead.
@@ -159,68 +163,80 @@ class S3Storage(Storage):
         await self._pool.aclose()
 
     async def _get(self, key: Key) -> Entry:
-        async with self._attempt(key) as (client, limit):
-            answer = await client.get_object(Bucket=self.bucket, Key=self._root + key.text)
-            data = await read_all(answer["Body"], limit)
-        return Entry(data, answer["ETag"].strip('"'))
+        data, etag = await self._ask(lambda requests, limit: requests.get(self._name(key), limit), key)
+        return Entry(data, _unquoted(etag))
 
     async def _put(self, key: Key, data: bytes, condition: Condition | None, *, etag_quoted: bool = True) -> str:
-        async with self._attempt(key, condition, len(data)) as (client, _):
-            answer = await client.put_object(
-                Bucket=self.bucket, Key=self._root + key.text, Body=data, **_header(condition, etag_quoted=etag_quoted)
-            )
-        return str(answer["ETag"]).strip('"')
+        headers = _header(condition, etag_quoted=etag_quoted)
+        etag = await self._ask(
+            lambda requests, limit: requests.put(self._name(key), data, headers, limit), key, condition, len(data)
+        )
+        return _unquoted(etag)
 
     async def _delete(self, key: Key, condition: IfMatch | None, *, etag_quoted: bool = True) -> None:
-        try:
-            async with self._attempt(key, condition) as (client, _):
-                await client.delete_object(
-                    Bucket=self.bucket, Key=self._root + key.text, **_header(condition, etag_quoted=etag_quoted)
-                )
-        except NotFoundError:  # some stores say so; it is what was wanted
-            return
+        headers = _header(condition, etag_quoted=etag_quoted)
+        with contextlib.suppress(NotFoundError):  # some stores say so; it is what was wanted
+            await self._ask(lambda requests, limit: requests.delete(self._name(key), headers, limit), key, condition)
 
     async def _delete_chunk(self, keys: Sequence[Key]) -> None:
-        objects = [{"Key": self._root + key.text} for key in keys]
-        async with self._attempt(keys[0]) as (client, _):
-            answer = await client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
-        for failed in answer.get("Errors", ()):
-            failure = code_error(self.bucket, keys[0], failed.get("Code", ""), 0)
+        names = [self._name(key) for key in keys]
+        for code in await self._ask(lambda requests, limit: requests.delete_many(names, limit), keys[0]):
+            failure = code_error(self.bucket, keys[0], code, 0)
             raise failure if not isinstance(failure, NotFoundError) else UnavailableError("S3: a deletion was not done")
 
     async def _scan(self, prefix: Key, after: str, before: str | None, limit: int) -> Scan:
-        start = {"StartAfter": self._root + after} if after > prefix.below else {}
-        async with self._attempt(prefix) as (client, _):
-            answer = await client.list_objects_v2(
-                Bucket=self.bucket, Prefix=self._root + prefix.below, MaxKeys=limit, **start
-            )
-        if "IsTruncated" not in answer:  # some page of a proxy in between, which would read as an empty listing
-            msg = "S3: the answer to a listing was something else"
-            raise UnavailableError(msg)
+        below, start = self._root + prefix.below, self._root + after if after > prefix.below else ""
+        found: Listing = await self._ask(lambda requests, time: requests.scan(below, start, limit, time), prefix)
+        cut = len(self._root)
         rows = tuple(
-            Row(Key.from_text(o["Key"][len(self._root) :]), o["ETag"].strip('"'), o["Size"], o["LastModified"])
-            for o in answer.get("Contents", ())
+            Row(Key.from_text(o.name[cut:]), o.etag.strip('"'), o.size_bytes, o.modified) for o in found.objects
         )
-        more = bool(answer.get("IsTruncated")) and bool(rows)
+        more = found.more and bool(rows)
         if before is not None and rows and rows[-1].key.text >= before:
             rows, more = tuple(row for row in rows if row.key.text < before), False
         return Scan(rows, rows[-1].key.text if more else None)
 
+    def _name(self, key: Key) -> str:
+        return self._root + key.text
+
+    async def _ask(
+        self,
+        request: Callable[[S3Requests, asyncio.Timeout], Awaitable[T]],
+        key: Key,
+        condition: Condition | None = None,
+        sent_bytes: int = 0,
+    ) -> T:
+        """Make one attempt of a request about ``key``; through aiobotocore from when the bucket is found elsewhere."""
+        async with self._attempt(key, condition, sent_bytes) as limit:
+            slot = await self._slot()
+            try:
+                return await request(slot.requests, limit)
+            except ElsewhereError:
+                slot.requests = BotocoreRequests(slot.client, self.bucket)
+                return await request(slot.requests, limit)
+
     @contextlib.asynccontextmanager
     async def _attempt(
         self, key: Key, condition: Condition | None = None, sent_bytes: int = 0
-    ) -> AsyncIterator[tuple[Any, asyncio.Timeout]]:
-        """Yield a client for one request about ``key``, and the limit of the time it may take in all."""
+    ) -> AsyncIterator[asyncio.Timeout]:
+        """Yield the limit of the time that one request about ``key`` may take in all."""
         with mapped(self.bucket, key, condition):
             async with self._pool.limit(sent_bytes) as limit:
-                yield await self._client(), limit
+                yield limit
 
     async def _client(self) -> Any:
+        return (await self._slot()).client
+
+    async def _slot(self) -> Slot:
         if self._closed:
             msg = f"{self!r} is closed"
             raise ValueError(msg)
         with mapped(self.bucket, Key()):
-            return await self._pool.get()
+            slot = await self._pool.slot()
+            if slot.requests is None:
+                async with slot.lock:
+                    slot.requests = slot.requests or await choose(slot.client, self.bucket)
+        return slot
 
     def __repr__(self) -> str:
         return f"S3Storage({self.bucket!r}, {self.prefix!r})"
@@ -236,8 +252,15 @@ def _header(condition: Condition | None, *, etag_quoted: bool) -> dict[str, str]
     if condition is None:
         return {}
     if isinstance(condition, IfAbsent):
-        return {"IfNoneMatch": "*"}
-    return {"IfMatch": f'"{condition.etag}"' if etag_quoted else condition.etag}
+        return {"If-None-Match": "*"}
+    return {"If-Match": f'"{condition.etag}"' if etag_quoted else condition.etag}
+
+
+def _unquoted(etag: str | None) -> str:
+    if etag is None:  # some page of a proxy in between
+        msg = "S3: the answer had no ETag"
+        raise UnavailableError(msg)
+    return etag.strip('"')
 
 
 def _settings(url: str, prefix: str, options: S3Options) -> tuple[str, str, S3Options]:

@@ -29,10 +29,12 @@ from tests.faults.network import (
     tries,
 )
 from tests.servers.fault_proxy import Fault, FaultProxy, Request
-from tests.storages import ceph, open_requests, s3_storage
+from tests.storages import OVERHEARD_SESSION, SESSION, ceph, open_requests, s3_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
+
+    from aiobotocore.session import AioSession
 
 KEY = Key("a")
 OTHER = Key("b")
@@ -67,10 +69,13 @@ def one_of_each(storage: S3Storage) -> list[Awaitable[Any]]:
     ]
 
 
+@pytest.mark.parametrize("session", [SESSION, OVERHEARD_SESSION], ids=["wire", "aiobotocore"])
 @pytest.mark.parametrize("fault", EVERY)
-async def test_requests_that_keep_failing_are_given_up_after_their_attempts(url: str, fault: Fault) -> None:
+async def test_requests_that_keep_failing_are_given_up_after_their_attempts(
+    url: str, fault: Fault, session: AioSession
+) -> None:
     attempts, limits = (3, {}) if fault in AT_ONCE else (2, IMPATIENT)
-    async with faulty(url, retries=tries(attempts), **limits) as (proxy, storage):
+    async with faulty(url, retries=tries(attempts), session=session, **limits) as (proxy, storage):
         await storage.put(KEY, b"old" * 100)
         proxy.requests.clear()
         proxy.plan = lambda _: fault

@@ -18,12 +18,13 @@ from ssshelf.storages.base import IfAbsent, IfMatch
 from ssshelf.storages.prefixed import PrefixedStorage
 from ssshelf.storages.probe import Probe
 from tests.bookmarks import Bookmarks, bookmark
-from tests.integration.test_s3 import ATTEMPTS, KEY, OK, error, http, scripted
+from tests.scripted_s3 import ATTEMPTS, OK, error, http, scripted
 from tests.storages import BUCKET, unknown_s3_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+KEY = Key("a")
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
 ASKED = 32
 """Requests of a probe."""
@@ -73,6 +74,7 @@ async def sent(storage: S3Storage) -> list[str]:
 
     client.meta.events.register("before-send.s3", note)
     client.meta.events.register("after-call.s3", forget)
+    (await storage._pool.slot()).requests = None  # chosen anew, for a client that is listened to
     return requests
 
 

@@ -1,0 +1,108 @@
+"""The five requests that an ``S3Storage`` sends, and how a client of aiobotocore sends them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from ssshelf.errors import UnavailableError
+from ssshelf.storages._aws_client import read_all
+
+__all__ = ["BotocoreRequests", "Listed", "Listing", "S3Requests", "no_listing"]
+
+
+class Listed(NamedTuple):
+    """An object, as a listing has it."""
+
+    name: str
+    etag: str
+    size_bytes: int
+    modified: dt.datetime
+
+
+class Listing(NamedTuple):
+    """Some objects in the order of their names, and whether there are more."""
+
+    objects: list[Listed]
+    more: bool
+
+
+class S3Requests(Protocol):
+    """One attempt of each request to one bucket.
+
+    Names are those of objects, etags are quoted as in headers, and ``headers`` are the conditions of a request. Each
+    may take as long as ``limit`` allows, which an answer extends by the time for its bytes. What is raised is an error
+    of botocore's, or of the network.
+    """
+
+    @abstractmethod
+    async def get(self, name: str, limit: asyncio.Timeout) -> tuple[bytes, str | None]:
+        """Return an object and its etag."""
+
+    @abstractmethod
+    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
+        """Write an object and return its etag."""
+
+    @abstractmethod
+    async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:
+        """Remove an object."""
+
+    @abstractmethod
+    async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:
+        """Remove up to 1,000 objects and return the codes of those deletions that failed."""
+
+    @abstractmethod
+    async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:
+        """List up to so many objects whose names start with ``prefix`` and follow ``after``, if it is not empty.
+
+        Raises:
+            UnavailableError: The answer was no listing.
+        """
+
+
+class BotocoreRequests(S3Requests):
+    """Requests as aiobotocore makes them, with all that it knows and its users registered."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    async def get(self, name: str, limit: asyncio.Timeout) -> tuple[bytes, str | None]:
+        answer = await self._client.get_object(Bucket=self._bucket, Key=name)
+        body = answer["Body"]
+        async with body:
+            return await read_all(body, limit), answer.get("ETag")
+
+    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:  # noqa: ARG002
+        answer = await self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **_parameters(headers))
+        return answer.get("ETag")  # type: ignore[no-any-return]
+
+    async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:  # noqa: ARG002
+        await self._client.delete_object(Bucket=self._bucket, Key=name, **_parameters(headers))
+
+    async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:  # noqa: ARG002
+        objects = [{"Key": name} for name in names]
+        answer = await self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
+        return [failed.get("Code", "") for failed in answer.get("Errors", ())]
+
+    async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:  # noqa: ARG002
+        start = {"StartAfter": after} if after else {}
+        answer = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=most, **start)
+        if "IsTruncated" not in answer:
+            raise no_listing()
+        found = answer.get("Contents", ())
+        return Listing(
+            [Listed(o["Key"], o["ETag"], o["Size"], o["LastModified"]) for o in found], answer["IsTruncated"]
+        )
+
+
+def no_listing() -> UnavailableError:
+    """Return the error for some page of a proxy in between, which must not read as an empty listing."""
+    return UnavailableError("S3: the answer to a listing was something else")
+
+
+def _parameters(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("-", ""): value for name, value in headers.items()}

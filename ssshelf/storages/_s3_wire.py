@@ -1,0 +1,181 @@
+"""The five requests of an ``S3Storage``, signed and read here, over the connections of an aiobotocore client."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_plus
+from xml.sax.saxutils import escape
+
+import aiohttp
+from botocore.exceptions import ClientError
+
+from ssshelf.storages._aws_client import CHUNK_BYTES, OneAttemptSession, chunks, moment, read_all
+from ssshelf.storages._s3_requests import Listed, Listing, S3Requests, no_listing
+from ssshelf.storages._s3_xml import XMLAnswer
+from ssshelf.storages._sigv4 import STAMP, Request, Scope, authorization
+from ssshelf.storages.base import utc_now
+
+__all__ = ["ElsewhereError", "Origin", "WireRequests"]
+
+_REFUSED, _FAILED = 300, 400
+_WITH_BODY = {"POST", "PUT"}
+_ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+class ElsewhereError(Exception):
+    """The bucket is not where it was thought to be; nothing was done, and aiobotocore knows how to find it."""
+
+
+class Origin(NamedTuple):
+    """Where the objects of a bucket are, and what each request for them has in common.
+
+    Attributes:
+        url: What stands before the path.
+        path: What stands before the names of objects; it ends in a slash.
+        scope: What signatures are for.
+        user_agent: What aiobotocore calls itself.
+    """
+
+    url: str
+    host: str
+    path: str
+    scope: Scope
+    user_agent: str
+
+    @property
+    def bucket_path(self) -> str:
+        """The path of requests about the bucket."""
+        return self.path[:-1] or "/"
+
+
+class WireRequests(S3Requests):
+    """Requests that cost a tenth of what aiobotocore's do: it looks up each time what stays the same.
+
+    Args:
+        client: Whose credentials and connections they take.
+        origin: Where they go.
+    """
+
+    def __init__(self, client: Any, origin: Origin) -> None:
+        self._client = client
+        self._origin = origin
+
+    async def get(self, name: str, limit: asyncio.Timeout) -> tuple[bytes, str | None]:
+        async with self._answer("GET", self._path(name), limit) as answer:
+            return await read_all(answer.content, limit), answer.headers.get("etag")
+
+    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
+        async with self._answer("PUT", self._path(name), limit, headers=headers, data=data) as answer:
+            await read_all(answer.content, limit)
+            return answer.headers.get("etag")
+
+    async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:
+        async with self._answer("DELETE", self._path(name), limit, headers=headers) as answer:
+            await read_all(answer.content, limit)
+
+    async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:
+        objects = "".join(f"<Object><Key>{escape(name)}</Key></Object>" for name in names)
+        data = f'<Delete xmlns="{_NAMESPACE}">{objects}<Quiet>true</Quiet></Delete>'.encode()
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        path = f"{self._origin.bucket_path}?delete="
+        async with self._answer("POST", path, limit, headers={"content-md5": digest}, data=data) as answer:
+            result = await _read(answer, limit, XMLAnswer("Error"))
+        return [failed.get("Code", "") for failed in result.records]
+
+    async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:
+        query = f"encoding-type=url&list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"
+        if after:
+            query += f"&start-after={quote(after, safe='')}"
+        try:
+            async with self._answer("GET", f"{self._origin.bucket_path}?{query}", limit) as answer:
+                return _listing(await _read(answer, limit, XMLAnswer("Contents")))
+        except (KeyError, ValueError) as error:
+            raise no_listing() from error
+
+    def _path(self, name: str) -> str:
+        return self._origin.path + quote(name, safe="/~")
+
+    @contextlib.asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        target: str,
+        limit: asyncio.Timeout,
+        *,
+        headers: dict[str, str] | None = None,
+        data: bytes = b"",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield an answer that is not refused.
+
+        Raises:
+            ClientError: It is refused, as aiobotocore has it.
+            ElsewhereError: It is refused here.
+        """
+        signed = await self._signed(method, target, headers or {}, data)
+        http: OneAttemptSession = self._client._endpoint.http_session
+        async with await http.exchange(method, self._origin.url + target, signed, data) as answer:
+            if answer.status >= _REFUSED:
+                raise _refusal(method, answer.status, await read_all(answer.content, limit))
+            yield answer
+
+    async def _signed(self, method: str, target: str, headers: dict[str, str], data: bytes) -> dict[str, str]:
+        credentials = await self._client._get_credentials().get_frozen_credentials()
+        signed = {
+            **headers,
+            "host": self._origin.host,
+            "x-amz-content-sha256": await _digest(data),
+            "x-amz-date": utc_now().strftime(STAMP),
+        }
+        if credentials.token:
+            signed["x-amz-security-token"] = credentials.token
+        path, _, query = target.partition("?")
+        request = Request(method, path, query, signed)
+        size = {"content-length": str(len(data))} if method in _WITH_BODY else {}
+        return {
+            **signed,
+            **size,
+            "accept-encoding": "identity",
+            "authorization": authorization(request, self._origin.scope, credentials),
+            "user-agent": self._origin.user_agent,
+        }
+
+
+async def _digest(data: bytes) -> str:
+    if len(data) <= CHUNK_BYTES:
+        return hashlib.sha256(data).hexdigest()
+    return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()  # a gigabyte takes a second or more
+
+
+async def _read(answer: aiohttp.ClientResponse, limit: asyncio.Timeout, result: XMLAnswer) -> XMLAnswer:
+    async for chunk in chunks(answer.content, limit):
+        result.feed(chunk)
+    result.feed(b"", last=True)
+    return result
+
+
+def _listing(answer: XMLAnswer) -> Listing:
+    if answer.root != "ListBucketResult":
+        raise no_listing()
+    read = unquote_plus if answer.fields.get("EncodingType") == "url" else str
+    objects = [Listed(read(o["Key"]), o["ETag"], int(o["Size"]), moment(o["LastModified"])) for o in answer.records]
+    return Listing(objects, {"true": True, "false": False}[answer.fields["IsTruncated"]])
+
+
+def _refusal(method: str, status: int, body: bytes) -> Exception:
+    """Return what aiobotocore would raise for such an answer, or have to follow."""
+    answer = XMLAnswer()
+    try:
+        answer.feed(body, last=True)
+    except ValueError:
+        answer.fields.clear()  # some page of a proxy in between
+    said = {name: answer.fields.get(name, "") for name in ("Code", "Message")}
+    if status < _FAILED or said["Code"] in _ELSEWHERE:
+        return ElsewhereError(said["Code"])
+    refusal: Exception = ClientError({"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}, method)
+    return refusal

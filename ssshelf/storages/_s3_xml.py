@@ -1,0 +1,68 @@
+"""The answers of S3, read while they arrive."""
+
+from __future__ import annotations
+
+from xml.parsers import expat
+
+__all__ = ["XMLAnswer"]
+
+
+class XMLAnswer:
+    """Values by the names of their elements, and those of one kind of element as records of their own.
+
+    Args:
+        record: The name of the elements that are records.
+
+    Attributes:
+        root: The name of the outermost element, which tells what was answered.
+        fields: The values that belong to no record.
+        records: The values of each record.
+    """
+
+    def __init__(self, record: str = "") -> None:
+        self.root = ""
+        self.fields: dict[str, str] = {}
+        self.records: list[dict[str, str]] = []
+        self._record = record
+        self._text = ""
+        self._values = self.fields
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartDoctypeDeclHandler = _refuse
+        self._parser.StartElementHandler = self._start
+        self._parser.CharacterDataHandler = self._data
+        self._parser.EndElementHandler = self._end
+
+    def feed(self, chunk: bytes, *, last: bool = False) -> None:
+        """Read on; nothing is known before the ``last``.
+
+        Raises:
+            ValueError: This is no XML, or XML that defines entities, which no store has a reason to.
+        """
+        try:
+            self._parser.Parse(chunk, last)
+        except expat.ExpatError as error:
+            msg = f"the answer is no XML: {expat.ErrorString(error.code)}"
+            raise ValueError(msg) from error
+
+    def _start(self, name: str, _: object) -> None:
+        self._text = ""
+        if name == self._record:
+            self._values = {}
+            self.records.append(self._values)
+        elif not self.root:
+            self.root = name
+
+    def _data(self, text: str) -> None:
+        self._text += text
+
+    def _end(self, name: str) -> None:
+        if name == self._record:
+            self._values = self.fields
+        else:
+            self._values[name] = self._text
+
+
+def _refuse(*_: object) -> None:
+    msg = "the answer is XML that defines entities"
+    raise ValueError(msg)
