@@ -286,6 +286,11 @@ async def test_a_document_that_is_put_by_hand_covers_nothing(plain: CountingStor
 
     assert (await films.by_year.get_covered()).items == (row("a", title="by hand"), row("b"))
     assert plain.counts == Counter(scan=1, get=1)
+    assert (await films.verify()).is_clean
+    await films.reindex(force=True)
+    plain.reset()
+    assert len(await films.by_year.get_covered()) == 2
+    assert plain.counts == Counter(scan=1)
 
 
 async def test_copies_and_exports_cover_what_the_shelf_covers(plain: CountingStorage) -> None:
