@@ -356,7 +356,7 @@ async def test_what_has_no_form_is_refused_before_anything_is_sent(plain: Counti
 
     with pytest.raises(TypeError, match="complex has no form") as caught:
         await Things(plain).add_item({"real": 1j})
-    assert caught.value.__notes__ == ["in collection 'every'; nothing was written"]
+    assert caught.value.__notes__ == ["in the covers of collection 'every'; nothing was written"]
     with pytest.raises(AttributeError):
         await Things(plain).add_item("not a number")
     assert plain.counts == Counter()
