@@ -74,11 +74,13 @@ class Catalog(Generic[T]):
         indexes: dict[str, str] = {}
         unique: set[str] = set()
         for name, collection in self.collections.items():
+            what = "the key"
             try:
                 found = set(collection.indexes(item, pk))
+                what = "the covers"
                 cover = collection.cover(item) if found else ""
             except Exception as error:
-                error.add_note(f"in collection {name!r}; nothing was written")
+                error.add_note(f"in {what} of collection {name!r}; nothing was written")
                 raise
             indexes |= {index: cover if cover and self._has_room(index, pk, cover) else "" for index in found}
             unique.update(found if collection.unique else ())

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from ssshelf._concurrency import map_bounded
 from ssshelf.covers import pack_cover, unpack_cover, values_of
 from ssshelf.errors import CorruptionError
-from ssshelf.keys import Key, Part, decode
+from ssshelf.keys import Key, Leaf, Part, decode
 from ssshelf.layout import EntryName
 from ssshelf.reader import Reader
 
@@ -95,8 +95,7 @@ class CoveredRows(Generic[T]):
         if values is None:
             return None
         try:
-            _, *key = decode(f"{name.index}/")
-            (pk,) = decode(f"{name.pk}/")
+            _, *key, leaf = decode(name.position)
         except ValueError:
             return None
-        return Covered(str(pk), tuple(key), values)
+        return Covered(leaf.value, tuple(key), values) if isinstance(leaf, Leaf) else None

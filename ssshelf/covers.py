@@ -7,6 +7,7 @@ two, as k1 has it. Names of the values are in it, so that it can be read without
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -74,10 +75,10 @@ def _inflated(text: str) -> bytes:
     if not text.startswith(_FORMAT):
         msg = "a cover of another format"
         raise ValueError(msg)
-    packed = text[len(_FORMAT) :].replace("__", "_")
-    inflate = zlib.decompressobj(_WINDOW_BITS, _DICTIONARY)
+    packed = text[len(_FORMAT) :].replace("__", "/").replace("-", "+")
+    data = binascii.a2b_base64(packed + "=" * (-len(packed) % 4), strict_mode=True)  # base64 has it slower
     try:
-        return inflate.decompress(base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True))
+        return zlib.decompressobj(_WINDOW_BITS, _DICTIONARY).decompress(data)
     except zlib.error as error:
         msg = "no cover"
         raise ValueError(msg) from error

@@ -106,6 +106,7 @@ def _escapes() -> list[str]:
 _ESCAPE = _escapes()
 _UNESCAPE = {escape: byte for byte, escape in enumerate(_ESCAPE)}
 _UNESCAPED = re.compile("[0-9A-Za-z-]+")
+_PLAIN = re.compile(f"[0-9A-Za-z-]{{1,{_SEGMENT}}}")
 _ESCAPE_WIDTH = {"(": 3, "=": 3, "~": 3, ".": 2, "_": 2}
 _TRANSLATE = str.maketrans({chr(byte): escape for byte, escape in enumerate(_ESCAPE[:128])})
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
@@ -294,6 +295,13 @@ def _decode_part(text: str) -> Part:
     return _DECODERS[text[1]](text[2:]) if text.startswith("!") else _decode_str(text)
 
 
+def _decode_checked(text: str) -> Part:
+    part = _decode_part(text.replace("/", ""))
+    if segmented(_encode_part(part)) != text:  # there is one text for each part
+        raise ValueError
+    return part
+
+
 def decode(text: str) -> tuple[Part, ...]:
     """Return the parts of a k1 text; the inverse of ``encode``.
 
@@ -308,9 +316,9 @@ def decode(text: str) -> tuple[Part, ...]:
     if not text:
         return ()
     try:
-        parts = tuple(_decode_part(part.replace("/", "")) for part in text.removesuffix(_END).split(_END))
-        if encode(parts) == text:  # there is one text for each key
-            return parts
+        *encoded, end = text.split(_END)
+        if not end:
+            return tuple([piece if _PLAIN.fullmatch(piece) else _decode_checked(piece) for piece in encoded])
     except (ValueError, TypeError, LookupError, ArithmeticError):
         pass
     msg = f"not the text of a key: {text!r}"

@@ -162,7 +162,7 @@ class Verification(Generic[T]):
             return Finding(FindingKind.UNREADABLE, key, error.reason, modified)
         except ListingError as error:
             return Finding(FindingKind.OUTDATED, key, f"listing it raised {type(error.__cause__).__name__}", modified)
-        if draft.is_listed_by(stored.header):
+        if draft.agrees_with(stored.header):
             return None
         return Finding(FindingKind.OUTDATED, key, "its listings differ: reindex", modified)
 

@@ -133,7 +133,7 @@ VARIANTS = (
     Variant(
         "names of entries are used again",
         "ssshelf.commit:next_header",
-        (("entries={index: named.get(index, rev)", 'entries={index: "1-0"'),),
+        (("entries={index: _ending(draft, index, named, rev)", 'entries={index: "1-0"'),),
     ),
     Variant(
         "an item is put without a condition",
@@ -235,7 +235,7 @@ VARIANTS = (
     Variant(
         "a page shows what lies before it",
         "ssshelf.pages:Window.holds",
-        ((" or position <= behind", ""),),
+        ((" and behind < position", ""),),
     ),
     Variant(
         "a claim is taken over without a fence",

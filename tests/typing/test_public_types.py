@@ -12,6 +12,7 @@ import ssshelf
 from ssshelf import (
     CManager,
     Collection,
+    Covered,
     DictItems,
     Key,
     KeyPage,
@@ -70,6 +71,9 @@ async def test_items_and_pages_have_the_type_of_the_manager() -> None:
     assert_type(await links.by_url.get_keys(), KeyPage)
     assert_type((await links.by_url.get_keys()).keys, tuple[str, ...])
     assert_type(links.by_url.prefix("http://c"), AsyncGenerator[Link, None])
+    assert_type(await links.by_url.get_covered(), Page[Covered])
+    assert_type(links.by_url.iter_covered(), AsyncGenerator[Covered, None])
+    assert_type(links.by_url.descending(), ByURL)
     assert_type(await links.by_url.count(), int)
     assert_type(await Dicts(MemoryStorage()).find_item("a"), dict[str, Any] | None)
 
@@ -141,6 +145,8 @@ def test_blocking_classes_are_typed() -> None:
         assert_type(links.by_url.get_items(), Page[Link])
         assert_type(links.by_url.prefix("http://c"), Iterator[Link])
         assert_type(links.by_url.get_keys(), KeyPage)
+        assert_type(links.by_url.iter_covered(), Iterator[Covered])
+        assert_type(links.by_length.descending(), ByLength)
         assert_type(links.by_length, ByLength)
         assert_type(links.by_length.shortest(), Link)
         assert_type(links.verify(), Verified)

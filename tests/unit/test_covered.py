@@ -286,6 +286,11 @@ async def test_a_document_that_is_put_by_hand_covers_nothing(plain: CountingStor
 
     assert (await films.by_year.get_covered()).items == (row("a", title="by hand"), row("b"))
     assert plain.counts == Counter(scan=1, get=1)
+    assert (await films.verify()).is_clean
+    await films.reindex(force=True)
+    plain.reset()
+    assert len(await films.by_year.get_covered()) == 2
+    assert plain.counts == Counter(scan=1)
 
 
 async def test_copies_and_exports_cover_what_the_shelf_covers(plain: CountingStorage) -> None:
@@ -351,7 +356,7 @@ async def test_what_has_no_form_is_refused_before_anything_is_sent(plain: Counti
 
     with pytest.raises(TypeError, match="complex has no form") as caught:
         await Things(plain).add_item({"real": 1j})
-    assert caught.value.__notes__ == ["in collection 'every'; nothing was written"]
+    assert caught.value.__notes__ == ["in the covers of collection 'every'; nothing was written"]
     with pytest.raises(AttributeError):
         await Things(plain).add_item("not a number")
     assert plain.counts == Counter()
