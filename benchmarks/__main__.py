@@ -11,6 +11,7 @@ import sys
 BENCHMARKS = [
     "keys",
     "sqlite_rates",
+    "diskcache_rates",
     "sqlite_large",
     "page_of_100",
     "moving",

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from contextvars import ContextVar
 
-__all__ = ["Window", "pause_in_window"]
+__all__ = ["Window", "is_bulk", "pause_in_window"]
 
 
 class _Place:
@@ -106,6 +106,11 @@ class Window:
 
 
 _place: ContextVar[_Place | None] = ContextVar("ssshelf-window", default=None)
+
+
+def is_bulk() -> bool:
+    """Return whether the caller is part of a bulk call."""
+    return _place.get() is not None
 
 
 async def pause_in_window(pause_s: float) -> None:
