@@ -1,4 +1,7 @@
-"""A large SQLite shelf: how fast it fills, what memory it takes to read it all, and pages near and far."""
+"""A large SQLite shelf: how fast it fills, what memory it takes to read it all, and pages near and far.
+
+``ITEMS=1000000 .venv/bin/python -m benchmarks sqlite_large`` does it with a million.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from typing import Any
 from benchmarks.report import same, save, table
 from ssshelf import CManager, Collection, DictItems, SQLiteStorage
 
-COUNT = 100_000
-FAR = 99_000
+COUNT = int(os.environ.get("ITEMS", "100000"))
+FAR = COUNT - 1000
 PAGE = 100
 READS = 200
 
