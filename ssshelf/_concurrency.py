@@ -70,8 +70,8 @@ async def map_bounded(function: Callable[[A], Awaitable[B]], values: Sequence[A]
 
     Fails as ``each_bounded`` does.
     """
-    if len(values) == 1:  # no task for the commonest case
-        return [await function(values[0])]
+    if len(values) <= 1:  # no task for the commonest cases
+        return [await function(value) for value in values]
     results: dict[int, B] = {}
 
     async def one(indexed: tuple[int, A]) -> None:

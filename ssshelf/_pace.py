@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from contextvars import ContextVar
 
-__all__ = ["Pace", "slow_down"]
+__all__ = ["Pace", "is_bulk", "slow_down"]
 
 
 class _Place:
@@ -106,6 +106,11 @@ class Pace:
 
 
 _place: ContextVar[_Place | None] = ContextVar("ssshelf-pace", default=None)
+
+
+def is_bulk() -> bool:
+    """Return whether the caller is part of a bulk call."""
+    return _place.get() is not None
 
 
 async def slow_down(pause_s: float) -> None:

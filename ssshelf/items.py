@@ -90,6 +90,8 @@ def primary_key_text(pk: object) -> str:
         TypeError: It is no str, int or UUID.
         ValueError: It is empty.
     """
+    if type(pk) is str and pk:  # nearly all are
+        return pk
     if isinstance(pk, bool) or not isinstance(pk, str | int | uuid.UUID):
         msg = f"a primary key is a str, an int or a UUID, not {type(pk).__name__}"
         raise TypeError(msg)
@@ -114,7 +116,8 @@ class _SerializedItems(IManager[T]):
     def get_pk(self, item: T) -> PrimaryKey:
         if callable(self._pk):
             return self._pk(item)
-        return item[self._pk] if isinstance(item, Mapping) else getattr(item, self._pk)  # type: ignore[no-any-return]
+        is_mapping = type(item) is dict or isinstance(item, Mapping)
+        return item[self._pk] if is_mapping else getattr(item, self._pk)  # type: ignore[index, no-any-return]
 
     def serialize_item(self, item: T) -> bytes:
         return self._serializer.dump(item)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from ssshelf._concurrency import PerKey, each_bounded, many, map_bounded
+from ssshelf._pace import is_bulk
 from ssshelf.all_items import AllItems
 from ssshelf.catalog import Catalog
 from ssshelf.collections import Collection, Reader
@@ -100,7 +101,8 @@ class CManager(AllItems[T], Maintained[T]):
             and 1 get. On SQLite, 1 get and 1 commit.
         """
         key, draft = self._catalog.draft(item)
-        guesses = self._committer.has_transactions and not self.storage.capabilities.quick_reads
+        # Of many at once, a wrong guess only makes a transaction larger that there is anyway.
+        guesses = self._committer.has_transactions and (is_bulk() or not self.storage.capabilities.quick_reads)
         base = None if guesses else await self._committer.load(key)
         return await self._write(key, lambda _: draft, base)
 

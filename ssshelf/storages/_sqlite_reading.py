@@ -29,7 +29,7 @@ _SELECT_SMALL = f"""
 SELECT CASE WHEN length(data) <= {_LARGEST_NEAR_BYTES} THEN data END, etag FROM entries WHERE key = ?
 """  # noqa: S608  a constant
 _IN_A_ROW = 64
-_SLOW_S = 0.001
+_SLOW_S = 0.005  # longer than to wait for a core
 
 
 class Reading:
@@ -61,8 +61,8 @@ class Near:
     """Reads entries in the thread of its caller, which may be that of an event loop; says so when it should not.
 
     It is asked for small entries only, waits for no lock, and leaves every 65th read to the thread, so that the event
-    loop gets its turn. After a read that took more than a millisecond, which the disk must have been asked for, the
-    next 64 are left to the thread, too.
+    loop gets its turn. After a read that took more than five milliseconds, as that of a disk may, the next 64 are left
+    to the thread, too.
 
     Args:
         connect: Opens the connections, in the reading thread.

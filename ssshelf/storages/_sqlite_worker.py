@@ -9,6 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 __all__ = ["Worker"]
 
@@ -42,10 +43,11 @@ class Worker(Generic[Job, Connection]):
         connect: Callable[[], Connection],
         run: Callable[[Connection, Sequence[Job]], Sequence[Outcome]],
     ) -> None:
-        self._queue: queue.SimpleQueue[_Waiting[Job] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Waiting[Job]] | None] = queue.SimpleQueue()
         self._name = name
         self._connect = connect
         self._run = run
+        self._gathered: WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Waiting[Job]]] = WeakKeyDictionary()
         self._lock = threading.Lock()  # nothing may be queued behind the end
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -60,7 +62,8 @@ class Worker(Generic[Job, Connection]):
         if self._pid != os.getpid():  # before the lock, which another thread may have held then
             msg = "this storage was opened before a fork: open it again in each process"
             raise ValueError(msg)
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         with self._lock:
             if self._stopped:
                 msg = "the storage is closed"
@@ -70,7 +73,9 @@ class Worker(Generic[Job, Connection]):
                 target = (self._queue, self._connect, self._run)
                 self._thread = threading.Thread(target=_serve, args=target, name=self._name, daemon=True)
                 self._thread.start()
-            self._queue.put((job, future))
+            if not (gathered := self._gathered.setdefault(loop, [])):
+                loop.call_soon(self._hand_over, gathered)
+            gathered.append((job, future))
         return await future
 
     @property
@@ -85,7 +90,19 @@ class Worker(Generic[Job, Connection]):
         with self._lock:
             if not self._stopped:
                 self._stopped = True
+                for gathered in self._gathered.values():
+                    self._queue_all(gathered)
                 self._queue.put(None)
+
+    def _hand_over(self, gathered: list[_Waiting[Job]]) -> None:
+        with self._lock:
+            self._queue_all(gathered)
+
+    def _queue_all(self, gathered: list[_Waiting[Job]]) -> None:
+        """Queue what one turn of an event loop has gathered, at once: to wake a thread takes longer than most jobs."""
+        for start in range(0, len(gathered), _MAX_JOBS):
+            self._queue.put(gathered[start : start + _MAX_JOBS])
+        gathered.clear()
 
     def join(self) -> None:
         """Wait for the end of the thread."""
@@ -94,7 +111,7 @@ class Worker(Generic[Job, Connection]):
 
 
 def _serve(
-    waiting: queue.SimpleQueue[_Waiting[Job] | None],
+    waiting: queue.SimpleQueue[list[_Waiting[Job]] | None],
     connect: Callable[[], Connection],
     run: Callable[[Connection, Sequence[Job]], Sequence[Outcome]],
 ) -> None:
@@ -119,18 +136,17 @@ def _serve(
         connection.close()
 
 
-def _take(waiting: queue.SimpleQueue[_Waiting[Job] | None]) -> tuple[list[_Waiting[Job]], bool]:
+def _take(waiting: queue.SimpleQueue[list[_Waiting[Job]] | None]) -> tuple[list[_Waiting[Job]], bool]:
     """Return all jobs that wait, after waiting for one, and whether the end was among them."""
     batch: list[_Waiting[Job]] = []
     try:
-        item = waiting.get()
-        while item is not None and len(batch) < _MAX_JOBS:
-            batch.append(item)
-            item = waiting.get_nowait()
+        jobs = waiting.get()
+        while jobs is not None:
+            batch += jobs
+            if len(batch) >= _MAX_JOBS:
+                return batch, False
+            jobs = waiting.get_nowait()
     except queue.Empty:
-        return batch, False
-    if item is not None:
-        batch.append(item)
         return batch, False
     return batch, True
 

@@ -177,7 +177,8 @@ def test_a_call_may_be_cancelled_at_any_time(request: pytest.FixtureRequest, kin
             slow = SlowStorage(storage) if kind.startswith("memory") else storage
             return await interrupt_at_each_turn(slow, ALL[name], turning)
 
-    assert run_turn_by_turn(main) > 1
+    is_read_at_once = (kind, name) == ("sqlite", "get")
+    assert run_turn_by_turn(main) > (0 if is_read_at_once else 1)
 
 
 @pytest.mark.usefixtures("read_ahead")
