@@ -3,6 +3,9 @@
 On DynamoDB Local, which tests/servers/install.sh installs: the server is half of what is measured, so ratios count. And
 aiodynamo and PynamoDB, if they are installed: what else a program could have used. PynamoDB blocks, so that it runs in
 as many threads as there are requests at a time.
+
+ssshelf sends gets that are made at the same moment together, and puts; "alone" is one after the other, which is what
+compares the same requests. Processor time is that of this process, the server's not included.
 """
 
 from __future__ import annotations
@@ -33,10 +36,18 @@ if TYPE_CHECKING:
 SERVER = Path(__file__).parent.parent / "tests" / "servers" / "dynamodb.sh"
 TABLE = "benchmarks"
 REGION = "us-east-1"
-ROUNDS = 9
+ROUNDS = 5
 AT_ONCE = 32
 ENTRIES = 320
-TIMES = {"put": ENTRIES, "get": ENTRIES, "transaction of 4": 160, "listing of 100": 128}
+ALONE = ", alone"
+TIMES = {
+    "put": ENTRIES,
+    "get": ENTRIES,
+    f"put{ALONE}": 64,
+    f"get{ALONE}": 64,
+    "transaction of 4": 96,
+    "listing of 100": 96,
+}
 DATA = b"x" * 300
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -196,21 +207,31 @@ CONTESTANTS = {
 }
 
 
-async def rate(request: Callable[[int], Awaitable[Any]], times: int) -> float:
-    """Return how many requests a second there are, ``AT_ONCE`` at a time."""
+async def rate(
+    request: Callable[[int], Awaitable[Any]], times: int, at_once: int = AT_ONCE, cpu_s: list[float] | None = None
+) -> float:
+    """Return how many requests a second there are; append to ``cpu_s`` how long this process worked on each."""
     waiting = iter(range(times))
 
     async def work() -> None:
         for number in waiting:
             await request(number)
 
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    return times / (time.perf_counter() - started)
+    started, cpu_started = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    taken, worked = time.perf_counter() - started, time.process_time() - cpu_started
+    if cpu_s is not None:
+        cpu_s.append(worked / times)
+    return times / taken
 
 
-async def compare(url: str) -> dict[str, dict[str, list[float]]]:
-    results: dict[str, dict[str, list[float]]] = {}
+Measured = dict[str, dict[str, list[float]]]
+
+
+async def compare(url: str) -> tuple[Measured, Measured]:
+    """Return requests a second, and the processor time of each, by their kind and by who made them."""
+    rates: Measured = {}
+    cpu_s: Measured = {}
     async with contextlib.AsyncExitStack() as stack:
         work: dict[str, dict[str, Callable[[int], Awaitable[Any]]]] = {}
         for name, opened in CONTESTANTS.items():
@@ -219,29 +240,38 @@ async def compare(url: str) -> dict[str, dict[str, list[float]]]:
             except ModuleNotFoundError as error:
                 print(f"{name} is not measured: {error}")
         for kind, times in TIMES.items():
+            what, at_once = kind.removesuffix(ALONE), 1 if kind.endswith(ALONE) else AT_ONCE
+            cpu_s[kind] = {name: [] for name, requests in work.items() if what in requests}
             able = {
-                name: functools.partial(rate, requests[kind], times)
-                for name, requests in work.items()
-                if kind in requests
+                name: functools.partial(rate, work[name][what], times, at_once, worked)
+                for name, worked in cpu_s[kind].items()
             }
-            results[kind] = await in_turns(able, ROUNDS)
-    return results
+            rates[kind] = await in_turns(able, ROUNDS)
+    return rates, cpu_s
 
 
 def main() -> None:
     for name, value in CREDENTIALS.items():
         os.environ.setdefault(name, value)
     with served([SERVER, "run", "local"]) as url:
-        results = asyncio.run(compare(url))
+        rates, cpu_s = asyncio.run(compare(url))
     rows = []
-    for kind, measured in results.items():
-        rates = medians(measured)
-        pairs = zip(measured["ssshelf"], measured["by hand, aioboto3"], strict=True)
-        ratio = statistics.median(ours / by_hand for ours, by_hand in pairs)
-        cells = [f"{rates[name]:,.0f}" if name in rates else "" for name in CONTESTANTS]
-        rows.append([kind, *cells, f"{ratio:.2f}"])
-    table(f"Requests a second, {AT_ONCE} at a time", ["", *CONTESTANTS, "ssshelf / by hand"], rows)
-    save("dynamodb_rates", {"at_once": AT_ONCE, "requests_per_second": results})
+    for kind, measured in rates.items():
+        found = medians(measured)
+        cells = [f"{found[name]:,.0f}" if name in found else "" for name in CONTESTANTS]
+        rows.append([kind, *cells, *(f"{ratio:.2f}" for ratio in ratios(measured, cpu_s[kind]))])
+    header = ["", *CONTESTANTS, "ssshelf / by hand", "by processor time"]
+    table(f"Requests a second, {AT_ONCE} at a time", header, rows)
+    save("dynamodb_rates", {"at_once": AT_ONCE, "requests_per_second": rates, "cpu_s": cpu_s})
+
+
+def ratios(rates: dict[str, list[float]], cpu_s: dict[str, list[float]]) -> tuple[float, float]:
+    """Return how much faster ssshelf is than requests by hand, in pairs: by the clock, and by processor time."""
+    ours, theirs = "ssshelf", "by hand, aioboto3"
+    return (
+        statistics.median(mine / hand for mine, hand in zip(rates[ours], rates[theirs], strict=True)),
+        statistics.median(hand / mine for mine, hand in zip(cpu_s[ours][1:], cpu_s[theirs][1:], strict=True)),
+    )
 
 
 if __name__ == "__main__":
