@@ -79,6 +79,9 @@ class Calls:
         if self._close is not None:
             self._close()
 
+    def __repr__(self) -> str:
+        return self._name
+
     def _open(self) -> Background:
         if self._is_closed:
             msg = f"{self._name} is closed: open it again"

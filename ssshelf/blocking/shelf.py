@@ -55,7 +55,7 @@ class Shelf(OfThisProcess, MutableMapping[ShelfKey, V], Generic[V]):
         self._shelf = shelf
         self._names = shelf._names
         self._kept = Kept(shelf, is_on=writeback)
-        self._calls = Calls(_closing(self._kept, aclose), "this shelf")
+        self._calls = Calls(_closing(self._kept, aclose), f"the shelf {shelf.name!r}")
 
     def __getitem__(self, key: ShelfKey) -> V:
         at = self._names.key(key)

@@ -30,6 +30,8 @@ _DENIED = {
     "SignatureDoesNotMatch",
 }
 _BUSY = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "Throttling", "OperationAborted"}
+# Ceph's answer to who has lost a race: it has cancelled this write, as src/rgw/driver/rados/rgw_rados.cc shows.
+_CANCELLED = "ConcurrentModification"
 _ELSEWHERE = {"PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException"}
 _CONFLICT, _PRECONDITION_FAILED, _NOT_FOUND, _NOT_IMPLEMENTED, _SERVER_ERROR = 409, 412, 404, 501, 500
 
@@ -66,6 +68,8 @@ def code_error(bucket: str, key: Key, code: str, status: int) -> ShelfError:  # 
         return StoreNotFoundError(f"{said}: the bucket is in another region; give its region_name")
     if status == _NOT_IMPLEMENTED:
         return UnsupportedError(said)
+    if code == _CANCELLED:
+        return UnavailableError(said, maybe_applied=False)
     # 409 means that another write is under way, also the one before a repetition: only reading tells.
     if status in (_CONFLICT, 408, 429) or status >= _SERVER_ERROR or code in _BUSY:
         return UnavailableError(said)

@@ -79,6 +79,14 @@ async def test_an_unclear_answer_to_a_conditional_write_is_no_conflict(status: i
     assert caught.value.maybe_applied
 
 
+async def test_who_loses_a_race_on_ceph_knows_that_nothing_was_written() -> None:
+    async with scripted(lambda *_: error(409, "ConcurrentModification")) as (_, storage):
+        with pytest.raises(UnavailableError) as caught:
+            await storage.put(KEY, b"", condition=IfMatch("e1"))
+
+    assert not caught.value.maybe_applied
+
+
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [

@@ -84,6 +84,7 @@ class Bucket:
         journal: Is told of every request.
         transactions: Whether it has some.
         conditional_delete: Whether it honours conditions of deletions; else it says so, and refuses them.
+        exclusive_delete: Whether it refuses a condition where there is nothing to delete.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Bucket:
         *,
         transactions: bool = False,
         conditional_delete: bool = True,
+        exclusive_delete: bool = True,
     ) -> None:
         self.weather = weather
         self.history = history
@@ -105,11 +107,20 @@ class Bucket:
         self.capabilities = Capabilities(
             atomic_batch=self.memory.capabilities.atomic_batch,
             conditional_delete=conditional_delete,
+            exclusive_delete=exclusive_delete,
             late_s=LATE_S,
         )
 
     def _clock(self) -> dt.datetime:
         return _EPOCH + dt.timedelta(seconds=int(self._loop.time() + self._offset_s))
+
+    async def delete(self, key: Key, condition: IfMatch | None) -> None:
+        """Delete an entry, as the bucket does what is gone already."""
+        try:
+            await self.memory.delete(key, condition=condition)
+        except ConflictError as error:
+            if error.found is not None or self.capabilities.exclusive_delete:
+                raise
 
     def at(self, time_s: float, function: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
         """Call ``function`` at a time, on behalf of no process."""
@@ -234,7 +245,7 @@ class Connection(Storage):
         if condition is not None and not self.capabilities.conditional_delete:
             msg = "this bucket cannot delete on condition"
             raise UnsupportedError(msg)
-        delete = lambda: self.bucket.memory.delete(key, condition=condition)  # noqa: E731
+        delete = lambda: self.bucket.delete(key, condition)  # noqa: E731
         await self._send("delete", key.text, delete, (Delete(key, condition),), condition)
 
     async def scan(

@@ -37,6 +37,7 @@ class Schedule:
 
     def __init__(self, seed: int, tell: Callable[[str], object] | None = None) -> None:
         self._dice = random.Random(seed)
+        self._exclusive_delete = seed % 3 > 0
         self.plan = Plan(self._dice)
         self.weather = Weather(random.Random(seed ^ 0x5EED << 32), late=self.plan.style == "late")
         self.order = random.Random(seed ^ 0x10AD << 32)
@@ -57,6 +58,7 @@ class Schedule:
             self.journal,
             transactions=transactions,
             conditional_delete=transactions or self._dice.random() < 0.8,
+            exclusive_delete=transactions or self._exclusive_delete,
         )
         self.journal.note("bucket", f"{bucket.memory.capabilities} faults {self.weather.rate} style {self.plan.style}")
         await self._stock(bucket)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -330,6 +331,11 @@ def test_a_closed_manager_refuses_calls(url: str) -> None:
         shelf.every.get_items()
     with pytest.raises(ValueError, match="closed"):
         next(rows)
+
+
+def test_a_manager_stays_in_its_process(url: str) -> None:
+    with Bookmarks(url) as shelf, pytest.raises(TypeError, match="a Bookmarks can be neither pickled nor copied"):
+        pickle.dumps(shelf)
 
 
 def test_a_storage_that_was_given_stays_open(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import ssshelf
 from ssshelf import MemoryStorage, RetryPolicy, Shelf, UnavailableError
 from ssshelf._background import background
 from ssshelf.blocking import Shelf as BlockingShelf
+from ssshelf.blocking import run
 from ssshelf.storages.wrapper import WrapperStorage
 
 if TYPE_CHECKING:
@@ -224,5 +226,20 @@ def test_a_close_that_fails_is_done_again(storage: Interrupted) -> None:
     storage.is_down = False
     shelf.close()
     assert stored(storage) == {"k": [1, 2]}
-    with pytest.raises(ValueError, match="is closed"):
+    with pytest.raises(ValueError, match="the shelf 'main' is closed: open it again"):
         shelf["k"]
+
+
+def test_what_could_not_be_written_when_a_shelf_was_forgotten_is_told(
+    storage: Interrupted, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = ssshelf.open(storage, writeback=True)
+    shelf["k"] = [1]
+    shelf["k"].append(2)
+    storage.is_down = True
+
+    del shelf
+    gc.collect()
+    while background()._ending:
+        run(asyncio.sleep, 0)
+    assert "the shelf 'main' failed to close; what it had still to write may be lost" in caplog.text
