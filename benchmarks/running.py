@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.places import Places, Server
     from benchmarks.scenario import Contestant, Scenario
 
-LIMIT_S = 600.0
+LIMIT_S = 1800.0
 
 
 def run(scenario: Scenario, places: Places) -> dict[str, Any]:
