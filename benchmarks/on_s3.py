@@ -55,7 +55,7 @@ def _page(size: Size) -> Scenario:
                 "obstore, known names", "obstore", "obstore_s3.py", "page", {**count, "listed": False}, prefix=OURS
             ),
         ),
-        rounds(size, 11),
+        rounds(size, 9),
         (
             Target("lean@20", OURS, "ssshelf 0.1.3", "faster", 20),
             Target("lean@20", OURS, "by hand, aiobotocore", "faster", 3),
