@@ -40,7 +40,7 @@ def measure(wanted: Sequence[Scenario], size: Size, path: Path) -> list[str]:
             print(f"\n{scenario.name}: {scenario.title}", flush=True)
             found = _measured(scenario, size, places)
             keep(path, {**load(path), scenario.name: found})
-            print("\n".join(tables(found)) or found["error"])
+            print("\n".join([*tables(found), found["error"]]))
             print(f"{time.monotonic() - started:.0f} s", flush=True)
             if found["error"]:
                 failed.append(scenario.name)
@@ -48,10 +48,13 @@ def measure(wanted: Sequence[Scenario], size: Size, path: Path) -> list[str]:
 
 
 def _measured(scenario: Scenario, size: Size, places: Places) -> Results:
-    try:
-        return result(scenario, size, run(scenario, places))
-    except Exception as error:  # noqa: BLE001  whatever went wrong with one, the others go on
-        return result(scenario, size, {}, f"{type(error).__name__}: {error}")
+    measured, errors = {}, []
+    for place in scenario.places:
+        try:
+            measured[place] = run(scenario, place, places)
+        except Exception as error:  # noqa: BLE001  whatever went wrong at one, the others go on
+            errors.append(f"{place}: {type(error).__name__}: {error}")
+    return result(scenario, size, measured, "\n".join(errors))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from matplotlib.ticker import EngFormatter
 
 from benchmarks.places import title
 from benchmarks.results import Results, Spread, spread
@@ -120,6 +121,9 @@ def _scaling(results: Results) -> Any:
             spreads = [spread(one, operation) for one in measured.values()]
             _points(panel, counts, spreads, COLOURS[number], label, "-")
         panel.set_xscale("log")
+        panel.set_xticks(counts)
+        panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+        panel.minorticks_off()
         panel.set_title(title(place).removeprefix("a "))
         panel.set_xlabel("items")
     panels[0].set_ylabel("milliseconds, logarithmic")

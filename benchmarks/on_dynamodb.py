@@ -13,8 +13,8 @@ def on_dynamodb(size: Size) -> list[Scenario]:
 
 
 def _dynamodb(size: Size) -> list[Scenario]:
-    def contestants(kind: str, count: int) -> tuple[Contestant, ...]:
-        settings = {"kind": kind, "count": count, "width": 32}
+    def contestants(kind: str, count: int, width: int) -> tuple[Contestant, ...]:
+        settings = {"kind": kind, "count": count // 10 if size == "quick" else count, "width": width}
         everyone = (
             Contestant(OURS, "ssshelf", "ssshelf_dynamodb.py", "request", settings),
             Contestant("by hand, aiobotocore", "aiobotocore", "aiobotocore_dynamodb.py", "request", settings),
@@ -25,15 +25,16 @@ def _dynamodb(size: Size) -> list[Scenario]:
 
     return [
         Scenario(
-            f"dynamodb_{kind}",
-            f"{title} on DynamoDB",
-            "request",
-            "Entries of 300 bytes, 32 requests at a time. By hand is the request that ssshelf sends; aiodynamo and "
-            "PynamoDB send their own for the same rows, and have no part in what they do not know.",
+            f"dynamodb_{kind}{suffix}",
+            f"{title} on DynamoDB, {how}",
+            "call",
+            "Entries of 300 bytes. By hand, each is a request, with the attributes that ssshelf writes and asks for; "
+            "aiodynamo and PynamoDB send their own for the same rows. Transactions they have not, or not like these.",
             ("dynamodb",),
-            contestants(kind, count // 10 if size == "quick" else count),
+            contestants(kind, count, width),
             rounds(size, 7),
         )
+        for suffix, how, width in (("", "32 at a time", 32), ("_alone", "one by one", 1))
         for kind, title, count in (
             ("get", "Gets", 320),
             ("put", "Puts", 320),

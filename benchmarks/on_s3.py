@@ -55,7 +55,7 @@ def _page(size: Size) -> Scenario:
                 "obstore, known names", "obstore", "obstore_s3.py", "page", {**count, "listed": False}, prefix=OURS
             ),
         ),
-        rounds(size, 11),
+        rounds(size, 9),
         (
             Target("lean@20", OURS, "ssshelf 0.1.3", "faster", 20),
             Target("lean@20", OURS, "by hand, aiobotocore", "faster", 3),
@@ -89,7 +89,8 @@ def _requests(size: Size) -> list[Scenario]:
     files = Contestant("s3fs", "s3fs", "s3fs_s3.py", "get", many)
     text = (
         "{what}, {width} at a time, with nothing between client and server, so that the client's work shows: what it "
-        "computed, on all of its threads. A second divided by it is how many requests a core makes in one."
+        "computed, on all of its threads. A second divided by it is how many requests a core makes in one. "
+        "aiohttp alone neither signs requests nor parses answers."
     )
     return [
         Scenario(
@@ -98,7 +99,13 @@ def _requests(size: Size) -> list[Scenario]:
             "request",
             text.format(what=what, width=settings["width"]),
             ("lean",),
-            (_s3(task, **settings), _by_hand(task, **settings), _obstore(task, **settings), *others),
+            (
+                _s3(task, **settings),
+                _by_hand(task, **settings),
+                _obstore(task, **settings),
+                Contestant("aiohttp alone", "aiobotocore", "aiohttp_s3.py", "request", {"kind": task, **settings}),
+                *others,
+            ),
             rounds(size, 9),
             (
                 Target("lean", OURS, "by hand, aiobotocore", "faster", against_botocore, "cpu"),

@@ -14,6 +14,7 @@ from benchmarks import costs
 from benchmarks.environments import ROOT
 from benchmarks.places import title
 from benchmarks.results import Results, Spread, compared, is_met, load, spread
+from benchmarks.scenarios import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +74,10 @@ def _heading(place: str) -> str:
     return f"On {text}:" if place != "memory" else "In memory:"
 
 
+def _profile(place: str) -> str:
+    return title(place).rpartition(", ")[2]
+
+
 def _rows(unit: str, measured: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     first = next(iter(measured.values()))["rounds"][0]
     own = [figure for figure in OWN_FIGURES if figure in first]
@@ -81,13 +86,15 @@ def _rows(unit: str, measured: dict[str, Any]) -> tuple[list[str], list[list[str
         return header, [
             [name, *(microseconds(spread(one, each).median) for each in own)] for name, one in measured.items()
         ]
-    header = ["who", f"for a {unit}", "half of them", "CPU", *(["server busy"] if "server" in first else [])]
+    leader = next(iter(measured))
+    header = ["who", f"for a {unit}", "half of them", "ratio", "CPU", *(["server busy"] if "server" in first else [])]
     header += ["MiB more"] if "grown_mib" in first else []
     rows = []
     for name, one in measured.items():
         wall = spread(one, "wall")
         cells = [name, microseconds(wall.median), f"{microseconds(wall.low)} - {microseconds(wall.high)}"]
-        cells.append(microseconds(spread(one, "cpu").median))
+        pair = {"ours": name, "theirs": leader, "sense": "within", "figure": "wall"}
+        cells += [f"{compared(measured, pair).median:.2f}", microseconds(spread(one, "cpu").median)]
         cells += [f"{spread(one, 'server').median:.0%}"] if "server" in first else []
         cells += [f"{spread(one, 'grown_mib').median:.1f}"] if "grown_mib" in first else []
         rows.append(cells)
@@ -135,11 +142,10 @@ def _wrapped(text: str) -> list[str]:
 def _sections(results: Results, charts: dict[str, tuple[str, str]]) -> Iterator[str]:
     yield from ["", "What was to be reached", "----------------------", ""]
     yield from _summary(results)
-    yield from _chart(charts, "")
     for name, found in results.items():
         yield from ["", found["title"], "-" * len(found["title"]), "", *_wrapped(found["text"])]
         if found["error"]:
-            yield from ["", *_wrapped(f"This failed: {found['error'].splitlines()[0]}")]
+            yield from ["", *_wrapped(f"This failed: ``{found['error'].splitlines()[0].replace('`', '')}``")]
         yield from tables(found)
         yield from _chart(charts, name)
         yield from ["", *_wrapped(_made_with(name, found))]
@@ -164,7 +170,8 @@ def _summary(results: Results) -> list[str]:
             measured = found["places"].get(target["place"], {})
             if target["ours"] in measured and (not target["theirs"] or target["theirs"] in measured):
                 what, wanted, figures, verdict = _verdict(target, measured)
-                rows.append([f"{found['title']}: {what}", wanted, figures, verdict])
+                where = f", {_profile(target['place'])}" if len(found["places"]) > 1 else ""
+                rows.append([f"{found['title']}{where}: {what}", wanted, figures, verdict])
             else:
                 rows.append([found["title"], f"{target['limit']:g}", "not measured", ""])
     return table(["medians of pairs, and between what half of them lies", "wanted", "measured", ""], rows)
@@ -187,9 +194,10 @@ def _made_with(name: str, found: Results) -> str:
     for place in found["places"].values():
         for one in place.values():
             versions |= {f"{package} {version}": "" for package, version in one["versions"].items()}
+    size = "" if found["size"] == "usual" else f"--{found['size']} "
     return (
-        f"``python -m benchmarks {name}``, {here['date']}, {here['cores']} cores of {here['processor']}, load "
-        f"{here['load']} at the end; {', '.join(versions)}."
+        f"``python -m benchmarks {size}{name}``, {here['date']}, {here['cores']} cores of {here['processor']}, load "
+        f"{here['load']} at the end; {', '.join(versions) or 'nobody was able'}."
     )
 
 
@@ -214,7 +222,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=PAGE.with_suffix(".json"))
     parser.add_argument("--page", type=Path, default=PAGE)
     told = parser.parse_args()
-    results = load(told.json)
+    found = load(told.json)
+    results = {each.name: found[each.name] for each in scenarios("usual") if each.name in found}
     drawn = charts.draw(results, told.page.parent / CHARTS)
     told.page.write_text(replaced(PAGE.read_text(encoding="utf-8"), list(_sections(results, drawn))), encoding="utf-8")
 

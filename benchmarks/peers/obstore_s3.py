@@ -99,7 +99,7 @@ async def insert(*, url: str, prefix: str, count: int, width: int) -> AsyncItera
             name = hashlib.md5(f"{turn}-{number}".encode(), usedforsecurity=False).hexdigest()
             entries = (f"collections!/things!/{kind}!/{item[kind]}/{name}" for kind in ("size", "group"))
             await asyncio.gather(*(obstore.put_async(store, entry, b"", use_multipart=False) for entry in entries))
-            body = json.dumps(item).encode() + b" " * 150  # what ssshelf keeps with an item
+            body = json.dumps(item).encode() + b" " * 194  # what ssshelf keeps with an item
             await obstore.put_async(store, f"items!/things!/{name}", body, mode="create", use_multipart=False)
 
         return await at_once(count, width, one)

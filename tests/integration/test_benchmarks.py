@@ -136,6 +136,7 @@ def test_one_that_fails_is_told_and_the_others_go_on(tmp_path: Path, capsys: pyt
 
     assert "KeyError: 'nothing of that name'" in load(path)["broken"]["error"]
     assert load(path)["try"]["error"] == ""
+    assert list(load(path)["try"]["places"]) == ["disk"]
     assert "nothing of that name" in capsys.readouterr().out
 
 
@@ -152,7 +153,7 @@ def test_what_is_not_measured_again_stays(tmp_path: Path) -> None:
 
 def test_a_contestant_whose_feature_is_missing_is_left_out() -> None:
     with contextlib.ExitStack() as stack:
-        assert run(scenario(replace(SHELVE, needs="no_such_method")), Places(stack)) == {"disk": {}}
+        assert run(scenario(replace(SHELVE, needs="no_such_method")), "disk", Places(stack)) == {}
 
 
 def target(sense: Any, limit: float, theirs: str = "b") -> dict[str, Any]:
@@ -227,7 +228,7 @@ def test_the_floor_writes_as_many_rows_as_a_shelf(tmp_path: Path) -> None:
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setattr(Places, "find", lambda *_: (str(tmp_path), []))
-        run(scenario(ours, floor), Places(stack))
+        run(scenario(ours, floor), "disk", Places(stack))
 
     rounds = 3  # with the one that warms up
     assert rows(tmp_path / "add-2-5.db") == rounds * 5 * 3
