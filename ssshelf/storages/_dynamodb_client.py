@@ -21,7 +21,7 @@ class DynamoDBPool(ClientPool):
     """Clients whose requests are not compared with their model, and whose answers to reads are decoded by orjson.
 
     So a get takes four fifths of the processor time, and a listing of 100 rows two fifths; ``python -m benchmarks
-    dynamodb_rates`` measures it. Who sends parameters that a caller gave has to check them.
+    dynamodb_scan`` measures it. Who sends parameters that a caller gave has to check them.
     """
 
     # The text that tells what the client is would be put together anew for each request, unless it is given.
