@@ -13,6 +13,7 @@ BENCHMARKS = [
     "sqlite_rates",
     "sqlite_large",
     "page_of_100",
+    "s3_cpu",
     "moving",
     "dynamodb_rates",
     "blocking_calls",
