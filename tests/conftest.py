@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from botocore.handlers import BUILTIN_HANDLERS
 
 from ssshelf.testing.servers import free_ports, moto_server, served
 from tests.storages import SHELVES, open_named
@@ -37,7 +38,11 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> Iterator[None]:
-    """Let nothing of the developer's own AWS and ssshelf settings reach a test."""
+    """Let nothing of the developer's own AWS and ssshelf settings reach a test, nor what mocks AWS in the process.
+
+    Some tests import moto, which then listens to each client made later, so that aiobotocore would send all requests.
+    """
+    BUILTIN_HANDLERS[:] = [handler for handler in BUILTIN_HANDLERS if not handler[1].__module__.startswith("moto.")]
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith(("AWS_", "SSSHELF_URL")):

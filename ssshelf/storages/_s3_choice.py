@@ -35,7 +35,8 @@ async def choose(client: Any, bucket: str) -> S3Requests:
     Cost:
         No request: the sample is caught before it is sent.
     """
-    if isinstance(client._endpoint.http_session, OneAttemptSession) and not _is_overheard(client):
+    connections = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    if isinstance(connections, OneAttemptSession) and not _is_overheard(client):
         origin = await _origin(client, bucket)
         if origin is not None:
             return WireRequests(client, origin)
