@@ -73,10 +73,8 @@ def _covering_page(size: Size) -> Scenario:
         "It is compared with that one request, made by the storage.",
         ("lean@20",),
         (
-            Contestant(OURS, "ssshelf", "ssshelf_s3.py", "covering_page", {"count": 100}, needs="get_covered"),
-            Contestant(
-                "one LIST", "ssshelf", "ssshelf_s3.py", "listing", {"count": 100}, prefix=OURS, needs="get_covered"
-            ),
+            Contestant(OURS, "ssshelf", "ssshelf_s3.py", "covering_page", {"count": 100}),
+            Contestant("one LIST", "ssshelf", "ssshelf_s3.py", "listing", {"count": 100}, prefix=OURS),
         ),
         rounds(size, 15),
         (Target("lean@20", OURS, "one LIST", "within", 1.1),),

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.workers import Worker
-from ssshelf import Collection
 
 if TYPE_CHECKING:
     from benchmarks.places import Places, Server
@@ -24,20 +23,20 @@ def run(scenario: Scenario, place: str, places: Places) -> dict[str, Any]:
         RuntimeError: A contestant or a server failed; the message tells which, and what it said.
     """
     measured: dict[str, Any] = {}
-    able = [one for one in scenario.contestants if not one.needs or hasattr(Collection, one.needs)]
+    contestants = scenario.contestants
     where, servers = places.find(place)
     unique = f"{scenario.name}-{time.monotonic_ns()}"
     with contextlib.ExitStack() as stack:
         workers: dict[str, Worker] = {}
-        for contestant in able:
+        for contestant in contestants:
             worker = Worker(contestant.environment, contestant.script, limit_s=LIMIT_S)
             workers[contestant.name] = stack.enter_context(worker)
             settings = {**contestant.settings, **_place_of(contestant, where, servers, unique)}
             prepared = worker.ask(do="prepare", task=contestant.task, settings=settings)
             measured[contestant.name] = {"versions": prepared["versions"], "rounds": []}
         for turn in range(scenario.rounds + 1):  # the first one warms up
-            first = turn % max(len(able), 1)
-            for contestant in able[first:] + able[:first]:
+            first = turn % len(contestants)
+            for contestant in contestants[first:] + contestants[:first]:
                 figures = _round(workers[contestant.name], servers)
                 if turn:
                     measured[contestant.name]["rounds"].append(figures)

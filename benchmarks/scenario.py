@@ -23,7 +23,6 @@ class Contestant:
         task: What it does there.
         settings: Further arguments of the task.
         prefix: Whose data in the bucket it uses; its own without.
-        needs: An attribute of ``Collection`` that a task needs, which is left out without.
     """
 
     name: str
@@ -32,7 +31,6 @@ class Contestant:
     task: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
-    needs: str = ""
 
 
 @dataclass(frozen=True)

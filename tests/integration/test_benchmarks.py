@@ -151,11 +151,6 @@ def test_what_is_not_measured_again_stays(tmp_path: Path) -> None:
     assert list(load(path)) == ["try", "another"]
 
 
-def test_a_contestant_whose_feature_is_missing_is_left_out() -> None:
-    with contextlib.ExitStack() as stack:
-        assert run(scenario(replace(SHELVE, needs="no_such_method")), "disk", Places(stack)) == {}
-
-
 def target(sense: Any, limit: float, theirs: str = "b") -> dict[str, Any]:
     return {"ours": "a", "theirs": theirs, "sense": sense, "limit": limit, "figure": "wall"}
 
