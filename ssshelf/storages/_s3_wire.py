@@ -25,6 +25,7 @@ __all__ = ["ElsewhereError", "Origin", "WireRequests"]
 _REFUSED, _FAILED = 300, 400
 _WITH_BODY = {"POST", "PUT"}
 _ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_OUR_ESCAPES = (("%21", "!"), ("%2F", "/"), ("%3D", "="), ("%28", "("), ("%7E", "~"))
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -162,9 +163,19 @@ async def _read(answer: aiohttp.ClientResponse, limit: asyncio.Timeout, result: 
 def _listing(answer: XMLAnswer) -> Listing:
     if answer.root != "ListBucketResult":
         raise no_listing()
-    read = unquote_plus if answer.fields.get("EncodingType") == "url" else str
+    read = _unquoted if answer.fields.get("EncodingType") == "url" else str
     objects = [Listed(read(o["Key"]), o["ETag"], int(o["Size"]), moment(o["LastModified"])) for o in answer.records]
     return Listing(objects, {"true": True, "false": False}[answer.fields["IsTruncated"]])
+
+
+def _unquoted(name: str) -> str:
+    """Return a name that was sent with escapes; ours have few kinds, and the general way takes ten times as long.
+
+    What is replaced here is neither ``%`` nor ``+``, so what remains is as it was sent.
+    """
+    for escaped, character in _OUR_ESCAPES:
+        name = name.replace(escaped, character)
+    return unquote_plus(name) if "%" in name or "+" in name else name
 
 
 def _refusal(method: str, status: int, body: bytes) -> Exception:

@@ -23,15 +23,10 @@ class XMLAnswer:
         self.root = ""
         self.fields: dict[str, str] = {}
         self.records: list[dict[str, str]] = []
-        self._record = record
-        self._text = ""
-        self._values = self.fields
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = _refuse
-        self._parser.StartElementHandler = self._start
-        self._parser.CharacterDataHandler = self._data
-        self._parser.EndElementHandler = self._end
+        self._listen(record)
 
     def feed(self, chunk: bytes, *, last: bool = False) -> None:
         """Read on; nothing is known before the ``last``.
@@ -45,22 +40,30 @@ class XMLAnswer:
             msg = f"the answer is no XML: {expat.ErrorString(error.code)}"
             raise ValueError(msg) from error
 
-    def _start(self, name: str, _: object) -> None:
-        self._text = ""
-        if name == self._record:
-            self._values = {}
-            self.records.append(self._values)
-        elif not self.root:
-            self.root = name
+    def _listen(self, record: str) -> None:
+        """Have the parser tell what it reads; closures, since a listing of 1,000 names calls them 17,000 times."""
+        values = self.fields
+        texts: list[str] = []
 
-    def _data(self, text: str) -> None:
-        self._text += text
+        def start(name: str, _: object) -> None:
+            nonlocal values
+            texts.clear()
+            if name == record:
+                values = {}
+                self.records.append(values)
+            elif not self.root:
+                self.root = name
 
-    def _end(self, name: str) -> None:
-        if name == self._record:
-            self._values = self.fields
-        else:
-            self._values[name] = self._text
+        def end(name: str) -> None:
+            nonlocal values
+            if name == record:
+                values = self.fields
+            else:
+                values[name] = "".join(texts)
+
+        self._parser.StartElementHandler = start
+        self._parser.CharacterDataHandler = texts.append
+        self._parser.EndElementHandler = end
 
 
 def _refuse(*_: object) -> None:

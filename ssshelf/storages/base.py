@@ -7,7 +7,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from ssshelf.errors import KeyTooLongError, UnsupportedError
 from ssshelf.keys import MAX_KEY_BYTES, Key
@@ -67,8 +67,7 @@ class Entry:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a scan; what the store does not say is ``None``."""
 
     key: Key

@@ -93,7 +93,7 @@ class PrefixedStorage(WrapperStorage):
         return None if position is None else self.prefix.below + position
 
     def _found(self, scan: Scan) -> Scan:
-        rows = tuple(dataclasses.replace(row, key=self._strip(row.key)) for row in scan.rows)
+        rows = tuple(row._replace(key=self._strip(row.key)) for row in scan.rows)
         return Scan(rows, None if scan.after is None else scan.after[len(self.prefix.below) :])
 
     def _inside(self, key: Key) -> Key:

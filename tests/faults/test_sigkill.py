@@ -74,7 +74,7 @@ class HoursLater(WrapperStorage):
 
     async def scan(self, prefix: Key, **options: Any) -> Scan:
         scan = await super().scan(prefix, **options)
-        rows = [row if row.key.parts[0] == "meta" else replace(row, modified=hours_before(row)) for row in scan.rows]
+        rows = [row if row.key.parts[0] == "meta" else row._replace(modified=hours_before(row)) for row in scan.rows]
         return replace(scan, rows=tuple(rows))
 
 

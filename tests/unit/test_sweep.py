@@ -140,10 +140,9 @@ async def test_where_nobody_knows_how_late_a_write_may_arrive_the_caller_has_to(
 async def test_a_store_that_tells_no_ages_is_not_swept() -> None:
     class Ageless(WrapperStorage):
         async def scan(self, prefix: Key, **options: Any) -> Scan:
-            import dataclasses  # noqa: PLC0415
 
             scan = await super().scan(prefix, **options)
-            return Scan(tuple(dataclasses.replace(row, modified=None) for row in scan.rows), scan.after)
+            return Scan(tuple(row._replace(modified=None) for row in scan.rows), scan.after)
 
     with pytest.raises(UnsupportedError, match="the age of garbage is unknown"):
         await Notes(Ageless(MemoryStorage())).sweep()
