@@ -122,11 +122,9 @@ class _Connection(asyncio.Protocol):
         return _response(200, b"", {"ETag": f'"{etag}"'})
 
     def _delete(self, request: _Request) -> bytes:
-        if request.path in self._objects:
-            refused = self._refused(request)
-            if refused:
-                return refused
-            del self._objects[request.path]
+        if refused := self._refused(request):
+            return refused
+        self._objects.pop(request.path, None)
         return _response(204, b"")
 
     def _refused(self, request: _Request) -> bytes:

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 
 __all__ = ["Pace", "is_bulk", "slow_down"]
 
+_LONGEST_WAIT_S = 1.0
+
 
 class _Place:
     """What runs at a pace."""
@@ -57,7 +59,7 @@ class Pace:
         self._leave()
 
     async def rest(self, place: _Place, pause_s: float) -> None:
-        """Let others run for ``pause_s``, and until there is room again."""
+        """Let others run for ``pause_s``, and until there is room again, but not much longer."""
         if place.is_resting:  # another request of the same place
             await asyncio.sleep(pause_s)
             return
@@ -65,13 +67,21 @@ class Pace:
         self._leave()
         try:
             await asyncio.sleep(pause_s)
-            await self._enter(first=True)
+            await self._come_back()
             place.number = self._begun
         except BaseException:
             self._running += 1  # what ends now leaves once more
             raise
         finally:
             place.is_resting = False
+
+    async def _come_back(self) -> None:
+        """Wait for room, but not for long: all who run may be waiting for this one."""
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await self._enter(first=True)
+        except TimeoutError:
+            self._begin()
 
     def refuse(self, place: _Place) -> None:
         """Halve it, unless what was refused was begun before it was halved the last time."""

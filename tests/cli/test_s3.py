@@ -154,7 +154,7 @@ def test_an_endpoint_where_nobody_is_is_one_line(ssshelf: Run) -> None:
 
     assert (ended.code, ended.out) == (4, "")
     assert re.fullmatch(
-        r"ssshelf: S3: EndpointConnectionError: .*127\.0\.0\.1:1.*: try again, or correct the URL\n", ended.err
+        r"ssshelf: S3: ClientConnectorError: .*127\.0\.0\.1:1.*: try again, or correct the URL\n", ended.err
     )
 
 

@@ -109,7 +109,7 @@ def test_the_secret_is_in_no_message() -> None:
     with pytest.raises(StoreNotFoundError) as missing:
         S3Dict("there-is-no-such-bucket", AWS_ACCESS_KEY_ID, AWS_ACCESS_SECRET_KEY, "a.json")
     with pytest.raises(DeniedError, match="aws_access_key_id") as partial:
-        S3Dict(BUCKET, access_secret_key=AWS_ACCESS_SECRET_KEY, file_name="a.json")
+        S3Dict(BUCKET, file_name="a.json", aws_secret_access_key=AWS_ACCESS_SECRET_KEY)
 
     for text in (repr(state), str(state), repr(missing.value), repr(partial.value), str(partial.value.__cause__)):
         assert AWS_ACCESS_SECRET_KEY not in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ssshelf import CManager, DictItems, MemoryStorage, RetryPolicy, Shelf
+from ssshelf._concurrency import PerKey, each_bounded
 from ssshelf._pace import Pace, slow_down
 from ssshelf.errors import UnavailableError
 from ssshelf.serializers import JSONSerializer
@@ -187,3 +188,22 @@ async def test_who_is_cancelled_while_it_waits_leaves_the_window_as_it_was() -> 
 
 async def test_a_pause_outside_of_a_bulk_call_is_a_pause() -> None:
     await slow_down(0)
+
+
+def test_who_waits_for_one_that_rests_does_not_keep_it_from_coming_back() -> None:
+    async def main() -> float:
+        refusals = [UnavailableError("503 SlowDown", maybe_applied=False) for _ in range(3)]
+        in_order, turns = PerKey(), RetryPolicy(dice=random.Random(1), clock=asyncio.get_running_loop().time)
+
+        async def request() -> None:
+            await asyncio.sleep(0.02)
+            if refusals:
+                raise refusals.pop()
+
+        async def write(_: int) -> None:
+            await in_order.run("one item", lambda: turns.repeat(request))
+
+        await each_bounded(write, range(4), 2)
+        return asyncio.get_running_loop().time()
+
+    assert run_in_virtual_time(main()) < 10
