@@ -140,7 +140,7 @@ def _inserts(size: Size) -> list[Scenario]:
 
 
 def _update(size: Size) -> Scenario:
-    count = 50 if size == "quick" else 200
+    count = 50 if size == "quick" else 1000
     shelf = Contestant(f"{OURS}, update", "ssshelf", "ssshelf_s3.py", "update", {"count": count, "together": True})
     slow = Contestant(f"{OURS}, one by one", "ssshelf", "ssshelf_s3.py", "update", {"count": count, "together": False})
     return Scenario(
@@ -151,6 +151,7 @@ def _update(size: Size) -> Scenario:
         ("lean@20",),
         (shelf, slow),
         rounds(size, 3),
+        (Target("lean@20", shelf.name, slow.name, "faster", 30),),
     )
 
 
