@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Generic, TypeVar
 
-from ssshelf._concurrency import map_bounded, read_ahead
+from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog
-from ssshelf.collections import PAGE_LIMIT
 from ssshelf.errors import CorruptionError
 from ssshelf.items import PrimaryKey, primary_key_text
+from ssshelf.listings import PAGE_LIMIT, following
 from ssshelf.pages import Cursors, Page
 from ssshelf.storages.base import Row, check_limit
 
@@ -100,14 +100,9 @@ class AllItems(Generic[T]):
     def _all_pages(
         self, *, start: PrimaryKey | None = None, stop: PrimaryKey | None = None, skip_corrupt: bool = False
     ) -> AsyncGenerator[Page[T], None]:
-        async def pages() -> AsyncGenerator[Page[T], None]:
-            after: str | None = ""
-            while after is not None:
-                page = await self.get_all(PAGE_LIMIT, after or None, start=start, stop=stop, skip_corrupt=skip_corrupt)
-                yield page
-                after = page.after
-
-        return read_ahead(pages())
+        return following(
+            lambda after: self.get_all(PAGE_LIMIT, after, start=start, stop=stop, skip_corrupt=skip_corrupt)
+        )
 
     def _bounds(self, start: PrimaryKey | None, stop: PrimaryKey | None) -> tuple[str | None, str | None]:
         """Return the texts that the names of the items are greater, and less, than."""

@@ -22,7 +22,7 @@ from ssshelf.storages.offers import descending_scan
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["PAGE_LIMIT", "Listing", "Prefix"]
+__all__ = ["PAGE_LIMIT", "Listing", "Prefix", "following"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -239,13 +239,13 @@ class Listing(Generic[T]):
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
     ) -> AsyncGenerator[Page[T], None]:
         window = self._window(_leading(parts), start, stop)
-        return _following(lambda after: self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
+        return following(lambda after: self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
 
     def _covered_pages(
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
     ) -> AsyncGenerator[Page[Covered], None]:
         window = self._window(_leading(parts), start, stop)
-        return _following(lambda after: self._read_covered(window, after, MAX_SCAN_ROWS, skip_corrupt=skip_corrupt))
+        return following(lambda after: self._read_covered(window, after, MAX_SCAN_ROWS, skip_corrupt=skip_corrupt))
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None
@@ -367,7 +367,7 @@ def _leading(parts: tuple[Prefix, ...]) -> tuple[Part, ...]:
     return parts_of(parts[0]) if len(parts) == 1 else parts  # type: ignore[return-value]  # of single parts
 
 
-def _following(read: Callable[[str | None], Awaitable[Page[R]]]) -> AsyncGenerator[Page[R], None]:
+def following(read: Callable[[str | None], Awaitable[Page[R]]]) -> AsyncGenerator[Page[R], None]:
     """Yield page after page, each while the next one is read."""
 
     async def pages() -> AsyncGenerator[Page[R], None]:

@@ -73,8 +73,8 @@ class _Flight:
 class CachedStorage(WrapperStorage):
     """Keeps entries in memory, no more than so many bytes; those that were not used for longest go first.
 
-    ``get`` always asks the store, so it is as true as without a cache: what is kept saves sending the entry again,
-    where the store can tell that it is the same (S3). One get of a key is under way at a time; those that are called
+    ``get`` always asks the store, so it is as true as without a cache; a store with conditional gets
+    does not send again what is kept. One get of a key is under way at a time; those that are called
     meanwhile share the next one.
 
     With ``max_age_s``, managers show what the store held at most that long ago, without asking it; what they write they
@@ -87,7 +87,7 @@ class CachedStorage(WrapperStorage):
         clock: Seconds that go on while the machine sleeps.
 
     Cost:
-        1 get for each ``get`` that shares none; it brings no data if the entry is still the same.
+        1 get for each ``get`` that shares none.
     """
 
     def __init__(
