@@ -290,7 +290,14 @@ def _piecewise(data: bytes) -> bytes | io.BytesIO:
 def moment(text: Any) -> dt.datetime:
     """Return the time in an answer: half of what a listing costs when botocore reads all formats there are."""
     try:
-        return dt.datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)
+        return dt.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return _other_moment(text)
+
+
+def _other_moment(text: Any) -> dt.datetime:
+    try:
+        return parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return parse_timestamp(text)  # type: ignore[no-any-return]
 

@@ -6,27 +6,28 @@ import asyncio
 import datetime as dt
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+from botocore.exceptions import ClientError
 
 from ssshelf.errors import UnavailableError
 from ssshelf.storages._aws_client import read_all
 
-__all__ = ["BotocoreRequests", "Listed", "Listing", "S3Requests", "no_listing"]
+__all__ = ["NOT_MODIFIED", "BotocoreRequests", "Listing", "S3Requests", "no_listing"]
 
 
-class Listed(NamedTuple):
-    """An object, as a listing has it."""
-
-    name: str
-    etag: str
-    size_bytes: int
-    modified: dt.datetime
+NOT_MODIFIED: Final = 304
 
 
 class Listing(NamedTuple):
-    """Some objects in the order of their names, and whether there are more."""
+    """Some objects in the order of their names.
 
-    objects: list[Listed]
+    Attributes:
+        objects: Of each the name, the etag, the size in bytes, and when it was written.
+        more: Whether there are more.
+    """
+
+    objects: list[tuple[str, str, int, dt.datetime]]
     more: bool
 
 
@@ -39,8 +40,8 @@ class S3Requests(Protocol):
     """
 
     @abstractmethod
-    async def get(self, name: str, limit: asyncio.Timeout) -> tuple[bytes, str | None]:
-        """Return an object and its etag."""
+    async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
+        """Return an object and its etag; ``None`` if a condition spares the store to send it."""
 
     @abstractmethod
     async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
@@ -70,8 +71,13 @@ class BotocoreRequests(S3Requests):
         self._client = client
         self._bucket = bucket
 
-    async def get(self, name: str, limit: asyncio.Timeout) -> tuple[bytes, str | None]:
-        answer = await self._client.get_object(Bucket=self._bucket, Key=name)
+    async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
+        try:
+            answer = await self._client.get_object(Bucket=self._bucket, Key=name, **_parameters(headers))
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == NOT_MODIFIED:
+                return None
+            raise
         body = answer["Body"]
         async with body:
             return await read_all(body, limit), answer.get("ETag")
@@ -94,9 +100,7 @@ class BotocoreRequests(S3Requests):
         if "IsTruncated" not in answer:
             raise no_listing()
         found = answer.get("Contents", ())
-        return Listing(
-            [Listed(o["Key"], o["ETag"], o["Size"], o["LastModified"]) for o in found], answer["IsTruncated"]
-        )
+        return Listing([(o["Key"], o["ETag"], o["Size"], o["LastModified"]) for o in found], answer["IsTruncated"])
 
 
 def no_listing() -> UnavailableError:

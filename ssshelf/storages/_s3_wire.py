@@ -15,7 +15,7 @@ import aiohttp
 from botocore.exceptions import ClientError
 
 from ssshelf.storages._aws_client import CHUNK_BYTES, OneAttemptSession, chunks, moment, read_all
-from ssshelf.storages._s3_requests import Listed, Listing, S3Requests, no_listing
+from ssshelf.storages._s3_requests import NOT_MODIFIED, Listing, S3Requests, no_listing
 from ssshelf.storages._s3_xml import XMLAnswer
 from ssshelf.storages._sigv4 import STAMP, Request, Scope, authorization
 from ssshelf.storages.base import utc_now
@@ -26,6 +26,7 @@ _REFUSED, _FAILED = 300, 400
 _WITH_BODY = {"POST", "PUT"}
 _ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 _OUR_ESCAPES = (("%21", "!"), ("%2F", "/"), ("%3D", "="), ("%28", "("), ("%7E", "~"))
+_COLUMNS = ("Key", "ETag", "Size", "LastModified")
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -67,8 +68,10 @@ class WireRequests(S3Requests):
         self._client = client
         self._origin = origin
 
-    async def get(self, name: str, limit: asyncio.Timeout) -> tuple[bytes, str | None]:
-        async with self._answer("GET", self._path(name), limit) as answer:
+    async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
+        async with self._answer("GET", self._path(name), limit, headers=headers) as answer:
+            if answer.status == NOT_MODIFIED:
+                return None
             return await read_all(answer.content, limit), answer.headers.get("etag")
 
     async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
@@ -86,8 +89,8 @@ class WireRequests(S3Requests):
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         path = f"{self._origin.bucket_path}?delete="
         async with self._answer("POST", path, limit, headers={"content-md5": digest}, data=data) as answer:
-            result = await _read(answer, limit, XMLAnswer("Error"))
-        return [failed.get("Code", "") for failed in result.records]
+            result = await _read(answer, limit)
+        return result.column("Error", "Code")
 
     async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:
         query = f"encoding-type=url&list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"
@@ -95,7 +98,7 @@ class WireRequests(S3Requests):
             query += f"&start-after={quote(after, safe='')}"
         try:
             async with self._answer("GET", f"{self._origin.bucket_path}?{query}", limit) as answer:
-                return _listing(await _read(answer, limit, XMLAnswer("Contents")))
+                return _listing(await _read(answer, limit))
         except (KeyError, ValueError) as error:
             raise no_listing() from error
 
@@ -121,7 +124,8 @@ class WireRequests(S3Requests):
         signed = await self._signed(method, target, headers or {}, data)
         http: OneAttemptSession = self._client._endpoint.http_session
         async with await http.exchange(method, self._origin.url + target, signed, data) as answer:
-            if answer.status >= _REFUSED:
+            is_spared = answer.status == NOT_MODIFIED and method == "GET"
+            if answer.status >= _REFUSED and not is_spared:
                 raise _refusal(method, answer.status, await read_all(answer.content, limit))
             yield answer
 
@@ -153,40 +157,51 @@ async def _digest(data: bytes) -> str:
     return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()  # a gigabyte takes a second or more
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: asyncio.Timeout, result: XMLAnswer) -> XMLAnswer:
+async def _read(answer: aiohttp.ClientResponse, limit: asyncio.Timeout) -> XMLAnswer:
+    result = XMLAnswer()
     async for chunk in chunks(answer.content, limit):
         result.feed(chunk)
-    result.feed(b"", last=True)
+    result.end()
     return result
 
 
 def _listing(answer: XMLAnswer) -> Listing:
     if answer.root != "ListBucketResult":
         raise no_listing()
-    read = _unquoted if answer.fields.get("EncodingType") == "url" else str
-    objects = [Listed(read(o["Key"]), o["ETag"], int(o["Size"]), moment(o["LastModified"])) for o in answer.records]
-    return Listing(objects, {"true": True, "false": False}[answer.fields["IsTruncated"]])
+    names, etags, sizes, moments = (answer.column("Contents", name) for name in _COLUMNS)
+    if not all(names) or not all(etags):
+        raise no_listing()
+    if names and answer.field("EncodingType") == "url":
+        names = _unquoted(names)
+    objects = list(zip(names, etags, map(int, sizes), map(moment, moments), strict=True))
+    return Listing(objects, {"true": True, "false": False}[answer.field("IsTruncated")])
 
 
-def _unquoted(name: str) -> str:
-    """Return a name that was sent with escapes; ours have few kinds, and the general way takes ten times as long.
+def _unquoted(names: list[str]) -> list[str]:
+    """Return names that were sent with escapes; ours have few kinds, and the general way takes ten times as long.
 
-    What is replaced here is neither ``%`` nor ``+``, so what remains is as it was sent.
+    What is replaced here is neither ``%`` nor ``+``, so what remains is as it was sent; and no name has a line's end.
     """
+    text = "\n".join(names)
     for escaped, character in _OUR_ESCAPES:
-        name = name.replace(escaped, character)
-    return unquote_plus(name) if "%" in name or "+" in name else name
+        text = text.replace(escaped, character)
+    return [unquote_plus(name) if "%" in name or "+" in name else name for name in text.split("\n")]
 
 
 def _refusal(method: str, status: int, body: bytes) -> Exception:
     """Return what aiobotocore would raise for such an answer, or have to follow."""
-    answer = XMLAnswer()
-    try:
-        answer.feed(body, last=True)
-    except ValueError:
-        answer.fields.clear()  # some page of a proxy in between
-    said = {name: answer.fields.get(name, "") for name in ("Code", "Message")}
+    said = _said(body)
     if status < _FAILED or said["Code"] in _ELSEWHERE:
         return ElsewhereError(said["Code"])
     refusal: Exception = ClientError({"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}, method)
     return refusal
+
+
+def _said(body: bytes) -> dict[str, str]:
+    answer = XMLAnswer()
+    try:
+        answer.feed(body)
+        answer.end()
+    except ValueError:  # some page of a proxy in between
+        return {"Code": "", "Message": ""}
+    return {name: answer.field(name) for name in ("Code", "Message")}

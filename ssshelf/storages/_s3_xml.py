@@ -2,70 +2,62 @@
 
 from __future__ import annotations
 
-from xml.parsers import expat
+from typing import Final
+from xml.etree import ElementTree as ET
 
 __all__ = ["XMLAnswer"]
 
+_ENTITIES: Final = b"<!DOCTYPE"
+"""What definitions of entities begin with."""
+
 
 class XMLAnswer:
-    """Values by the names of their elements, and those of one kind of element as records of their own.
-
-    Args:
-        record: The name of the elements that are records.
+    """An answer in XML, whose elements are named as S3's documentation has them, without a namespace.
 
     Attributes:
-        root: The name of the outermost element, which tells what was answered.
-        fields: The values that belong to no record.
-        records: The values of each record.
+        root: The name of the outermost element, which tells what was answered; empty until the end.
     """
 
-    def __init__(self, record: str = "") -> None:
+    def __init__(self) -> None:
         self.root = ""
-        self.fields: dict[str, str] = {}
-        self.records: list[dict[str, str]] = []
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartDoctypeDeclHandler = _refuse
-        self._listen(record)
+        self._parser = ET.XMLParser(encoding="utf-8")  # noqa: S314  entities are refused below
+        self._end = b""
+        self._namespace = ""
+        self._tree: ET.Element
 
-    def feed(self, chunk: bytes, *, last: bool = False) -> None:
-        """Read on; nothing is known before the ``last``.
+    def feed(self, chunk: bytes) -> None:
+        """Read on; nothing is known before the end.
 
         Raises:
             ValueError: This is no XML, or XML that defines entities, which no store has a reason to.
         """
+        if _ENTITIES in self._end + chunk or b"\0" in chunk:  # which would be of an encoding that hides the other
+            msg = "the answer is XML that defines entities, or is not in UTF-8"
+            raise ValueError(msg)
+        self._end = chunk[-len(_ENTITIES) :]
         try:
-            self._parser.Parse(chunk, last)
-        except expat.ExpatError as error:
-            msg = f"the answer is no XML: {expat.ErrorString(error.code)}"
-            raise ValueError(msg) from error
+            self._parser.feed(chunk)
+        except ET.ParseError as error:
+            raise _no_xml(error) from error
 
-    def _listen(self, record: str) -> None:
-        """Have the parser tell what it reads; closures, since a listing of 1,000 names calls them 17,000 times."""
-        values = self.fields
-        texts: list[str] = []
+    def end(self) -> None:
+        """Take what came for the whole answer; raises what ``feed`` does."""
+        try:
+            self._tree = self._parser.close()
+        except ET.ParseError as error:
+            raise _no_xml(error) from error
+        namespace, brace, self.root = self._tree.tag.rpartition("}")
+        self._namespace = namespace + brace
 
-        def start(name: str, _: object) -> None:
-            nonlocal values
-            texts.clear()
-            if name == record:
-                values = {}
-                self.records.append(values)
-            elif not self.root:
-                self.root = name
+    def field(self, name: str) -> str:
+        """Return the text of an element right under the root; empty if there is none."""
+        return self._tree.findtext(self._namespace + name, "")
 
-        def end(name: str) -> None:
-            nonlocal values
-            if name == record:
-                values = self.fields
-            else:
-                values[name] = "".join(texts)
-
-        self._parser.StartElementHandler = start
-        self._parser.CharacterDataHandler = texts.append
-        self._parser.EndElementHandler = end
+    def column(self, record: str, name: str) -> list[str]:
+        """Return what each element called ``record`` has under a name; empty where there is nothing."""
+        path = self._namespace + name
+        return [element.findtext(path, "") for element in self._tree.findall(self._namespace + record)]
 
 
-def _refuse(*_: object) -> None:
-    msg = "the answer is XML that defines entities"
-    raise ValueError(msg)
+def _no_xml(error: ET.ParseError) -> ValueError:
+    return ValueError(f"the answer is no XML: {error.msg}")

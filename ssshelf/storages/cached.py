@@ -73,9 +73,9 @@ class _Flight:
 class CachedStorage(WrapperStorage):
     """Keeps entries in memory, no more than so many bytes; those that were not used for longest go first.
 
-    ``get`` always asks the store, so it is as true as without a cache; a store with conditional gets
-    does not send again what is kept. One get of a key is under way at a time; those that are called
-    meanwhile share the next one.
+    ``get`` always asks the store, so it is as true as without a cache; a store with conditional gets, as S3, does not
+    send again what is kept. One get of a key is under way at a time; those that are called meanwhile share the next
+    one.
 
     With ``max_age_s``, managers show what the store held at most that long ago, without asking it; what they write they
     start from the newest. What was written through this object is seen at once.

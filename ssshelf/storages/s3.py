@@ -130,6 +130,9 @@ class S3Storage(Storage):
             raise NotFoundError(key)
         return await self._retries.repeat(lambda: self._get(key))
 
+    async def get_changed(self, key: Key, etag: str) -> Entry | None:
+        return await self._retries.repeat(lambda: self._get_changed(key, etag))
+
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         self.capabilities.check_entry(key, data)
         if condition is not None:
@@ -163,8 +166,18 @@ class S3Storage(Storage):
         await self._pool.aclose()
 
     async def _get(self, key: Key) -> Entry:
-        data, etag = await self._ask(lambda requests, limit: requests.get(self._name(key), limit), key)
-        return Entry(data, _unquoted(etag))
+        if (found := await self._read(key, {})) is None:
+            msg = "S3: the answer to a request without conditions was 304"
+            raise UnavailableError(msg)
+        return found
+
+    async def _get_changed(self, key: Key, etag: str) -> Entry | None:
+        found = await self._read(key, {"If-None-Match": f'"{etag}"'})
+        return None if found is None or found.etag == etag else found  # a store may take no notice of the condition
+
+    async def _read(self, key: Key, headers: dict[str, str]) -> Entry | None:
+        found = await self._ask(lambda requests, limit: requests.get(self._name(key), headers, limit), key)
+        return None if found is None else Entry(found[0], _unquoted(found[1]))
 
     async def _put(self, key: Key, data: bytes, condition: Condition | None, *, etag_quoted: bool = True) -> str:
         headers = _header(condition, etag_quoted=etag_quoted)
@@ -189,7 +202,8 @@ class S3Storage(Storage):
         found: Listing = await self._ask(lambda requests, time: requests.scan(below, start, limit, time), prefix)
         cut = len(self._root)
         rows = tuple(
-            Row(Key.from_text(o.name[cut:]), o.etag.strip('"'), o.size_bytes, o.modified) for o in found.objects
+            Row(Key.from_text(name[cut:]), etag.strip('"'), size_bytes, modified)
+            for name, etag, size_bytes, modified in found.objects
         )
         more = found.more and bool(rows)
         if before is not None and rows and rows[-1].key.text >= before:

@@ -11,10 +11,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore import UNSIGNED
 
-from ssshelf import Key, S3Storage, UnavailableError
+from ssshelf import Key, S3Storage, ShelfError, UnavailableError
 from ssshelf.storages._s3_requests import BotocoreRequests
 from ssshelf.storages._s3_wire import WireRequests
-from ssshelf.storages.base import IfAbsent, IfMatch
+from ssshelf.storages.base import Entry, IfAbsent, IfMatch
 from tests.scripted_s3 import OK, error, http, scripted, storage_at
 from tests.storages import BUCKET, OVERHEARD_SESSION, SESSION
 
@@ -30,6 +30,7 @@ LISTING = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>
 
 REQUESTS: dict[str, Callable[[S3Storage], Awaitable[Any]]] = {
     "get": lambda storage: storage.get(KEY),
+    "get another": lambda storage: storage.get_changed(KEY, "e1"),
     "put": lambda storage: storage.put(KEY, b"data"),
     "put nothing": lambda storage: storage.put(KEY, b""),
     "put much": lambda storage: storage.put(KEY, bytes(2 * 2**20)),
@@ -99,6 +100,26 @@ async def test_a_refusal_means_the_same(status: int, body: str) -> None:
             failures.append([(type(each), str(each)) for each in results])
 
     assert failures[0] == failures[1]
+
+
+@BOTH
+async def test_what_is_known_is_not_sent_again(session: AioSession) -> None:
+    async with scripted(lambda *_: http(304, ETag='"e1"'), session=session) as (script, storage):
+        assert await storage.get_changed(KEY, "e1") is None
+        assert 'if-none-match: "e1"' in script.heads[0].lower()
+
+    async with scripted(lambda *_: http(200, "data", ETag='"e1"'), session=session) as (_, storage):
+        assert await storage.get_changed(KEY, "e1") is None  # of a store that takes no notice
+        changed = await storage.get_changed(KEY, "e2")
+        assert changed == Entry(b"data", "e1")
+
+
+@BOTH
+async def test_nobody_is_told_that_what_was_not_asked_for_has_not_changed(session: AioSession) -> None:
+    async with scripted(lambda *_: http(304), session=session) as (_, storage):
+        for request in (storage.get(KEY), storage.put(KEY, b""), storage.delete(KEY), storage.scan(KEY)):
+            with pytest.raises(ShelfError):
+                await request
 
 
 @BOTH
