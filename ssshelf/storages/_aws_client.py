@@ -8,9 +8,10 @@ import datetime as dt
 import io
 import warnings
 from collections.abc import AsyncIterator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from types import TracebackType
 from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -44,9 +45,31 @@ _READ_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
 _SLOWEST_BYTES_PER_S = 16 * 1024
 CHUNK_BYTES = 1024 * 1024
+_FEW_BYTES = 16 * 1024
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 _limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
 """What bounds the attempt that is under way."""
+
+
+class _Limit(contextlib.AbstractAsyncContextManager[asyncio.Timeout]):
+    """Bounds what is done inside, and is what answers extend; a class, since each request enters it."""
+
+    __slots__ = ("_limit", "_token")
+    _token: Token[asyncio.Timeout | None]
+
+    def __init__(self, most_s: float) -> None:
+        self._limit = asyncio.timeout(most_s)
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        await self._limit.__aenter__()
+        self._token = _limit.set(self._limit)
+        return self._limit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _limit.reset(self._token)
+        await self._limit.__aexit__(kind, error, trace)
 
 
 class AWSOptions(TypedDict, total=False):
@@ -166,13 +189,17 @@ class ClientPool:
         """Return the client of the running loop."""
         return (await self.slot()).client
 
+    @property
+    def here(self) -> Slot | None:
+        """What the running loop has, if it has been asked for."""
+        return self._slots.get(asyncio.get_running_loop())
+
     async def slot(self) -> Slot:
         """Return the client of the running loop, with what belongs to it."""
-        loop = asyncio.get_running_loop()
-        slot = self._slots.get(loop)
+        slot = self.here
         if slot is None:
             self._forget_dead_loops()
-            slot = self._slots[loop] = Slot(client=self._given)
+            slot = self._slots[asyncio.get_running_loop()] = Slot(client=self._given)
         if slot.client is None:
             async with slot.lock:
                 if slot.client is None:
@@ -181,18 +208,13 @@ class ClientPool:
                     slot.client = client
         return slot
 
-    @contextlib.asynccontextmanager
-    async def limit(self, sent_bytes: int = 0) -> AsyncIterator[asyncio.Timeout]:
-        """Bound an attempt that sends so many bytes, its wait for a connection included; answers extend the limit.
+    def limit(self, sent_bytes: int = 0) -> contextlib.AbstractAsyncContextManager[asyncio.Timeout]:
+        """Return what bounds an attempt that sends so many bytes, its wait for a connection included.
 
-        The limits of aiohttp do not: waiting for a free connection has none, and each byte read starts another.
+        Answers extend the limit. The limits of aiohttp do not do: waiting for a free connection has none, and each
+        byte read starts another.
         """
-        async with asyncio.timeout(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S) as limit:
-            token = _limit.set(limit)
-            try:
-                yield limit
-            finally:
-                _limit.reset(token)
+        return _Limit(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
 
     @property
     def is_open(self) -> bool:
@@ -273,8 +295,12 @@ def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[Storage
 
 async def chunks(body: Any, limit: asyncio.Timeout) -> AsyncIterator[bytes]:
     """Yield an answer as it comes; what has come extends the ``limit`` of the attempt."""
+    come = 0
     while chunk := await body.read(CHUNK_BYTES):  # when there is no more, it checks the length
-        limit.reschedule((limit.when() or 0.0) + len(chunk) / _SLOWEST_BYTES_PER_S)
+        come += len(chunk)
+        if come > _FEW_BYTES:  # those have time enough
+            limit.reschedule((limit.when() or 0.0) + come / _SLOWEST_BYTES_PER_S)
+            come = 0
         yield chunk
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ssshelf.errors import DeniedError, ShelfError, StoreNotFoundError, UnavailableError, UnsupportedError
@@ -39,9 +39,8 @@ NOT_DONE = {
 _SERVER_ERROR = 500
 
 
-@contextlib.contextmanager
-def mapped(table: str, refused: Refused, about: Any = None) -> Iterator[None]:
-    """Raise what the client raises inside as the ``ssshelf.errors`` it means.
+def mapped(table: str, refused: Refused, about: Any = None) -> AbstractContextManager[None]:
+    """Return what raises what the client raises inside as the ``ssshelf.errors`` it means.
 
     Args:
         table: What the table is called.
@@ -53,8 +52,7 @@ def mapped(table: str, refused: Refused, about: Any = None) -> Iterator[None]:
         known = refused(table, about, code, answer)
         return known or _code_error(table, code, status, str(answer.get("Error", {}).get("Message", "")))
 
-    with _aws_errors.mapped("DynamoDB", meaning):
-        yield
+    return _aws_errors.mapped("DynamoDB", meaning)
 
 
 def _code_error(table: str, code: str, status: int, message: str) -> ShelfError:  # noqa: PLR0911  a table

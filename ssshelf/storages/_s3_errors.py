@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ssshelf.errors import (
@@ -36,9 +35,8 @@ _ELSEWHERE = {"PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstrai
 _CONFLICT, _PRECONDITION_FAILED, _NOT_FOUND, _NOT_IMPLEMENTED, _SERVER_ERROR = 409, 412, 404, 501, 500
 
 
-@contextlib.contextmanager
-def mapped(bucket: str, key: Key, condition: Condition | None = None) -> Iterator[None]:
-    """Raise what the client raises inside as the ``ssshelf.errors`` it means for ``key``."""
+def mapped(bucket: str, key: Key, condition: Condition | None = None) -> AbstractContextManager[None]:
+    """Return what raises what the client raises inside as the ``ssshelf.errors`` it means for ``key``."""
 
     def meaning(code: str, status: int, _: Any) -> ShelfError:
         failure = code_error(bucket, key, code, status)
@@ -47,8 +45,7 @@ def mapped(bucket: str, key: Key, condition: Condition | None = None) -> Iterato
             return ConflictError(key, condition.etag if isinstance(condition, IfMatch) else None, None)
         return failure
 
-    with _aws_errors.mapped("S3", meaning):
-        yield
+    return _aws_errors.mapped("S3", meaning)
 
 
 def code_error(bucket: str, key: Key, code: str, status: int) -> ShelfError:  # noqa: PLR0911  a table

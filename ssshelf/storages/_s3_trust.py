@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from ssshelf.errors import NotFoundError, ShelfError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.storages._aws_client import is_aws
+from ssshelf.storages._s3_errors import mapped
 from ssshelf.storages.base import Capabilities, Condition, IfMatch, check_holds_items
 from ssshelf.storages.probe import Probe, ask
 from ssshelf.storages.wrapper import WrapperStorage
@@ -168,8 +169,10 @@ async def _refuses_old_signature(storage: S3Storage) -> bool:
 
     async def send() -> bool:
         try:
-            async with storage._attempt(Key(mark)):
-                await client.get_object(Bucket=storage.bucket, Key=storage._root + Key("meta", "probing", mark).text)
+            with mapped(storage.bucket, Key(mark)):
+                async with storage._pool.limit():
+                    name = storage._root + Key("meta", "probing", mark).text
+                    await client.get_object(Bucket=storage.bucket, Key=name)
         except ShelfError as error:
             if isinstance(error.__cause__, ClientError):
                 return bool(error.__cause__.response["Error"].get("Code") == _TOO_OLD)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus
 from xml.sax.saxutils import escape
@@ -69,18 +68,18 @@ class WireRequests(S3Requests):
         self._origin = origin
 
     async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
-        async with self._answer("GET", self._path(name), limit, headers=headers) as answer:
+        async with await self._answer("GET", self._path(name), limit, headers=headers) as answer:
             if answer.status == NOT_MODIFIED:
                 return None
             return await read_all(answer.content, limit), answer.headers.get("etag")
 
     async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
-        async with self._answer("PUT", self._path(name), limit, headers=headers, data=data) as answer:
+        async with await self._answer("PUT", self._path(name), limit, headers=headers, data=data) as answer:
             await read_all(answer.content, limit)
             return answer.headers.get("etag")
 
     async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:
-        async with self._answer("DELETE", self._path(name), limit, headers=headers) as answer:
+        async with await self._answer("DELETE", self._path(name), limit, headers=headers) as answer:
             await read_all(answer.content, limit)
 
     async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:
@@ -88,7 +87,7 @@ class WireRequests(S3Requests):
         data = f'<Delete xmlns="{_NAMESPACE}">{objects}<Quiet>true</Quiet></Delete>'.encode()
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         path = f"{self._origin.bucket_path}?delete="
-        async with self._answer("POST", path, limit, headers={"content-md5": digest}, data=data) as answer:
+        async with await self._answer("POST", path, limit, headers={"content-md5": digest}, data=data) as answer:
             result = await _read(answer, limit)
         return result.column("Error", "Code")
 
@@ -97,7 +96,7 @@ class WireRequests(S3Requests):
         if after:
             query += f"&start-after={quote(after, safe='')}"
         try:
-            async with self._answer("GET", f"{self._origin.bucket_path}?{query}", limit) as answer:
+            async with await self._answer("GET", f"{self._origin.bucket_path}?{query}", limit) as answer:
                 return _listing(await _read(answer, limit))
         except (KeyError, ValueError) as error:
             raise no_listing() from error
@@ -105,7 +104,6 @@ class WireRequests(S3Requests):
     def _path(self, name: str) -> str:
         return self._origin.path + quote(name, safe="/~")
 
-    @contextlib.asynccontextmanager
     async def _answer(
         self,
         method: str,
@@ -114,8 +112,8 @@ class WireRequests(S3Requests):
         *,
         headers: dict[str, str] | None = None,
         data: bytes = b"",
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield an answer that is not refused.
+    ) -> aiohttp.ClientResponse:
+        """Return an answer that is not refused, to be read and left.
 
         Raises:
             ClientError: It is refused, as aiobotocore has it.
@@ -123,11 +121,11 @@ class WireRequests(S3Requests):
         """
         signed = await self._signed(method, target, headers or {}, data)
         http: OneAttemptSession = self._client._endpoint.http_session
-        async with await http.exchange(method, self._origin.url + target, signed, data) as answer:
-            is_spared = answer.status == NOT_MODIFIED and method == "GET"
-            if answer.status >= _REFUSED and not is_spared:
-                raise _refusal(method, answer.status, await read_all(answer.content, limit))
-            yield answer
+        answer = await http.exchange(method, self._origin.url + target, signed, data)
+        if answer.status < _REFUSED or (answer.status == NOT_MODIFIED and method == "GET"):
+            return answer
+        async with answer:
+            raise _refusal(method, answer.status, await read_all(answer.content, limit))
 
     async def _signed(self, method: str, target: str, headers: dict[str, str], data: bytes) -> dict[str, str]:
         credentials = await self._client._get_credentials().get_frozen_credentials()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssshelf.errors import NotFoundError, UnavailableError
@@ -221,22 +221,14 @@ class S3Storage(Storage):
         sent_bytes: int = 0,
     ) -> T:
         """Make one attempt of a request about ``key``; through aiobotocore from when the bucket is found elsewhere."""
-        async with self._attempt(key, condition, sent_bytes) as limit:
-            slot = await self._slot()
-            try:
-                return await request(slot.requests, limit)
-            except ElsewhereError:
-                slot.requests = BotocoreRequests(slot.client, self.bucket)
-                return await request(slot.requests, limit)
-
-    @contextlib.asynccontextmanager
-    async def _attempt(
-        self, key: Key, condition: Condition | None = None, sent_bytes: int = 0
-    ) -> AsyncIterator[asyncio.Timeout]:
-        """Yield the limit of the time that one request about ``key`` may take in all."""
         with mapped(self.bucket, key, condition):
             async with self._pool.limit(sent_bytes) as limit:
-                yield limit
+                slot = await self._slot()
+                try:
+                    return await request(slot.requests, limit)
+                except ElsewhereError:
+                    slot.requests = BotocoreRequests(slot.client, self.bucket)
+                    return await request(slot.requests, limit)
 
     async def _client(self) -> Any:
         return (await self._slot()).client
@@ -245,11 +237,14 @@ class S3Storage(Storage):
         if self._closed:
             msg = f"{self!r} is closed"
             raise ValueError(msg)
+        slot = self._pool.here
+        return slot if slot is not None and slot.requests is not None else await self._made()
+
+    async def _made(self) -> Slot:
         with mapped(self.bucket, Key()):
             slot = await self._pool.slot()
-            if slot.requests is None:
-                async with slot.lock:
-                    slot.requests = slot.requests or await choose(slot.client, self.bucket)
+            async with slot.lock:
+                slot.requests = slot.requests or await choose(slot.client, self.bucket)
         return slot
 
     def __repr__(self) -> str:
