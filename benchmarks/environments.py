@@ -19,7 +19,10 @@ REQUIREMENTS = {
     "pynamodb": ["pynamodb==6.1.0"],
     "s3fs": ["s3fs==2026.9.0"],
     "sqlitedict": ["sqlitedict==2.1.0"],
+    "ssshelf[s3]": ["aiobotocore==3.10.0", "orjson", "sortedcontainers"],
 }
+"""``ssshelf[s3]`` is what ``pip install 'ssshelf[s3]'`` installs; ssshelf itself is that of this folder. What starts is
+measured there, since aiobotocore imports more where there is more."""
 
 
 def python_of(name: str) -> str:
@@ -34,7 +37,7 @@ def python_of(name: str) -> str:
         _run([ROOT / "tests" / "servers" / "legacy.sh", "install"])
         return str(CACHE / "legacy-0.1.3" / "bin" / "python")
     wanted = REQUIREMENTS[name]
-    home = CACHE / "peers" / f"{wanted[0]}-{sys.version_info[0]}.{sys.version_info[1]}"
+    home = CACHE / "peers" / f"{'+'.join(wanted)}-{sys.version_info[0]}.{sys.version_info[1]}"
     installed = home / "installed"
     if not installed.exists():
         shutil.rmtree(home, ignore_errors=True)

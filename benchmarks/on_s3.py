@@ -162,6 +162,6 @@ def _first_request(size: Size) -> Scenario:
         "program",
         "A Python is started that reads one object and ends: what a serverless function does when it is cold.",
         ("lean@5",),
-        (_s3("first_request"), _by_hand("first_request")),
+        (Contestant(OURS, "ssshelf[s3]", "ssshelf_s3.py", "first_request"), _by_hand("first_request")),
         rounds(size, 7),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 PEERS = Path(__file__).parent / "peers"
+OURS = {"ssshelf", "ssshelf[s3]"}
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "testtest",
@@ -49,7 +50,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, **CREDENTIALS, **({"PYTHONPATH": str(ROOT)} if environment == "ssshelf" else {})},
+            env={**os.environ, **CREDENTIALS, **({"PYTHONPATH": str(ROOT)} if environment in OURS else {})},
         )
 
     def ask(self, **request: Any) -> dict[str, Any]:

@@ -72,7 +72,14 @@ def _cpu_s() -> float:
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
-    return {"Python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+    return {"Python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"  # but imported from a folder
 
 
 async def at_once(count: int, width: int, request: Callable[[int], Awaitable[object]]) -> int:
