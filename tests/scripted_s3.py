@@ -13,6 +13,7 @@ from ssshelf.storages._s3_trust import AS_DOCUMENTED
 from tests.storages import BUCKET
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
 __all__ = ["ATTEMPTS", "OK", "ScriptedS3", "error", "http", "scripted", "storage_at"]
@@ -60,11 +61,11 @@ OK = http(200, ETag='"e1"')
 
 @contextlib.asynccontextmanager
 async def scripted(
-    answer: Callable[[str, int], bytes | None], **options: Any
+    answer: Callable[[str, int], bytes | None], *, tls: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[tuple[ScriptedS3, S3Storage]]:
     script = ScriptedS3(answer)
-    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
-    script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls)
+    script.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, storage_at(script.url, **options) as storage:
         yield script, storage
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore import UNSIGNED
@@ -20,11 +22,12 @@ from tests.storages import BUCKET, OVERHEARD_SESSION, SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from ssshelf.storages._s3_requests import S3Requests
 
 KEY = Key("a", 1)
-TOKEN = {"aws_access_key_id": "id", "aws_secret_access_key": "secret", "aws_session_token": "a token"}
+TOKEN: dict[str, Any] = {"aws_access_key_id": "id", "aws_secret_access_key": "secret", "aws_session_token": "a token"}
 BOTH = pytest.mark.parametrize("session", [SESSION, OVERHEARD_SESSION], ids=["wire", "aiobotocore"])
 LISTING = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 
@@ -146,6 +149,22 @@ async def test_a_bucket_that_is_elsewhere_is_left_to_aiobotocore_from_then_on(el
         await storage.put(KEY, b"")
 
     assert script.requests == ["PUT"] * 3
+
+
+@BOTH
+async def test_who_answers_has_to_prove_who_it_is(session: AioSession, tmp_path: Path) -> None:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+
+    async with scripted(lambda *_: OK, tls=tls, session=session, verify=str(tmp_path / "authority.pem")) as (_, known):
+        assert (await known.get(KEY)).etag == "e1"
+        assert await chosen(known) is (WireRequests if session is SESSION else BotocoreRequests)
+
+    async with scripted(lambda *_: OK, tls=tls, session=session) as (script, unknown):
+        with pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+            await unknown.get(KEY)
+    assert script.requests == []
 
 
 async def test_credentials_are_those_of_the_moment() -> None:
