@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from ssshelf.errors import ShelfError
+from ssshelf.storages._shared_task import SharedTask
 
 __all__ = ["Together"]
 
@@ -19,23 +20,18 @@ B = TypeVar("B")
 class _Batch(Generic[A, B]):
     def __init__(self, answer: Callable[[list[A]], Awaitable[Sequence[B]]]) -> None:
         self._answer = answer
+        self._is_sent = False
         self.asked: list[A] = []
-        self.waiting = 0
-        self.is_open = True
-        self.task = asyncio.create_task(self._run())
+        self.answers = SharedTask(self._run())
+
+    @property
+    def is_open(self) -> bool:
+        return not (self._is_sent or self.answers.is_given_up)
 
     async def _run(self) -> Sequence[B]:
         await asyncio.sleep(0)  # until all who are about to ask have done so
-        self.is_open = False
+        self._is_sent = True
         return await self._answer(self.asked)
-
-    async def leave(self) -> None:
-        """Wait no longer; the last one ends what is under way."""
-        self.waiting -= 1
-        if not self.waiting and not self.task.done():
-            self.is_open = False
-            self.task.cancel()
-            await asyncio.wait([self.task])
 
 
 class Together(Generic[A, B]):
@@ -59,12 +55,9 @@ class Together(Generic[A, B]):
         batch = self._last.get(loop)
         if batch is None or not batch.is_open:
             batch = self._last[loop] = _Batch(self._answer)
+        number = len(batch.asked)
         batch.asked.append(one)
-        batch.waiting += 1
-        number = len(batch.asked) - 1
         try:
-            return (await asyncio.shield(batch.task))[number]
+            return (await batch.answers.wait())[number]
         except (ShelfError, ValueError) as error:
             raise copy.copy(error) from error.__cause__
-        finally:
-            await batch.leave()

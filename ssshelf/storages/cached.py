@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from ssshelf.errors import NotFoundError
 from ssshelf.keys import Key
 from ssshelf.retries import uptime_s
+from ssshelf.storages._shared_task import SharedTask
 from ssshelf.storages.base import Condition, Entry, IfMatch, Operation, Storage
 from ssshelf.storages.offers import get_changed
 from ssshelf.storages.wrapper import WrapperStorage
@@ -46,26 +47,26 @@ class _Flight:
     Attributes:
         began: When it was sent; ``None`` before.
         is_overtaken: Whether a write was under way meanwhile, so that who comes later must not see its answer.
-        waiting: How many callers wait for it.
-        task: Returns the answer.
+        answer: Returns the answer.
     """
 
-    task: asyncio.Task[Entry]
+    answer: SharedTask[Entry]
 
     def __init__(self, before: _Flight | None) -> None:
         self.before = before
         self.began: float | None = None
         self.is_overtaken = False
-        self.waiting = 0
 
     def serves(self, oldest: float) -> bool:
         """Return whether its answer is true for a caller who takes none from before ``oldest``."""
+        if self.answer.is_given_up:
+            return False
         return self.began is None or (self.began >= oldest and not self.is_overtaken)
 
     async def begin(self, now: Callable[[], float]) -> None:
         """Wait for the one before it."""
         if self.before is not None:
-            await asyncio.wait([self.before.task])
+            await self.before.answer.ended()
             self.before = None
         self.began, self.is_overtaken = now(), False
 
@@ -118,16 +119,8 @@ class CachedStorage(WrapperStorage):
         flight = flights.get(key)
         if flight is None or not flight.serves(called):
             flight = flights[key] = _Flight(flight)
-            flight.task = asyncio.ensure_future(self._fly(key, flight, flights))
-        flight.waiting += 1
-        try:
-            return await asyncio.shield(flight.task)
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():  # all who waited have given up
-                _remove(flights, key, flight)
-                flight.task.cancel()
-                await asyncio.wait([flight.task])
+            flight.answer = SharedTask(self._fly(key, flight, flights))
+        return await flight.answer.wait()
 
     async def get_changed(self, key: Key, etag: str) -> Entry | None:
         entry = await self.get(key)
@@ -169,7 +162,8 @@ class CachedStorage(WrapperStorage):
             self._keep(key, entry, flight)
             return entry
         finally:
-            _remove(flights, key, flight)
+            if flights.get(key) is flight:
+                del flights[key]
 
     async def _newest(self, key: Key) -> Entry:
         kept = self._kept.get(key)
@@ -200,8 +194,3 @@ class CachedStorage(WrapperStorage):
                 while flight is not None:
                     flight.is_overtaken = True
                     flight = flight.before
-
-
-def _remove(flights: dict[Key, _Flight], key: Key, flight: _Flight) -> None:
-    if flights.get(key) is flight:
-        del flights[key]
