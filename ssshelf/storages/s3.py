@@ -126,8 +126,6 @@ class S3Storage(Storage):
         return self._trust.capabilities
 
     async def get(self, key: Key) -> Entry:
-        if len(key.text) > self.capabilities.max_key_bytes:  # S3 would call the request malformed
-            raise NotFoundError(key)
         return await self._retries.repeat(lambda: self._get(key))
 
     async def get_changed(self, key: Key, etag: str) -> Entry | None:
@@ -176,6 +174,8 @@ class S3Storage(Storage):
         return None if found is None or found.etag == etag else found  # a store may take no notice of the condition
 
     async def _read(self, key: Key, headers: dict[str, str]) -> Entry | None:
+        if len(key.text) > self.capabilities.max_key_bytes:  # S3 would call the request malformed
+            raise NotFoundError(key)
         found = await self._ask(lambda requests, limit: requests.get(self._name(key), headers, limit), key)
         return None if found is None else Entry(found[0], _unquoted(found[1]))
 

@@ -141,6 +141,8 @@ async def test_nothing_is_sent_that_the_store_cannot_take() -> None:
     async with scripted(lambda *_: OK) as (script, storage):
         with pytest.raises(NotFoundError):
             await storage.get(Key("k" * 1100))
+        with pytest.raises(NotFoundError):
+            await storage.get_changed(Key("k" * 1100), "e1")
         with pytest.raises(ValueError, match="1018 is the most"):
             await storage.put(Key("k" * 1100), b"")
 
