@@ -93,7 +93,7 @@ def _points(axes: Any, at: Sequence[float], spreads: Sequence[Spread], colour: s
 def _cpu(results: Results) -> Any:
     """Draw what a request costs its client, in a panel for each kind of request."""
     kinds = {"s3_get": "GET", "s3_put": "PUT", "s3_list": "LIST of 1,000"}
-    figure, panels = plt.subplots(1, len(kinds), figsize=(8.5, 2.4))
+    figure, panels = plt.subplots(1, len(kinds), figsize=(9.5, 2.4))
     for panel, (name, kind) in zip(panels, kinds.items(), strict=True):
         (measured,) = results[name]["places"].values()
         names = list(measured)
@@ -102,7 +102,7 @@ def _cpu(results: Results) -> Any:
         panel.bar_label(bars, [f"{value:.2f}" for value in values], padding=3, color=INK)
         panel.invert_yaxis()
         panel.set_title(kind)
-        panel.set_xlim(0, max(values) * 1.25)
+        panel.set_xlim(0, max(values) * 1.6)
         panel.spines["bottom"].set_visible(False)
         panel.set_xticks([])
         panel.tick_params(left=False)
