@@ -264,9 +264,10 @@ def _decode_number(text: str) -> int | float | decimal.Decimal:
     negative = text[0] == "m"
     body = text[1:-1].translate(_COMPLEMENT) if negative else text[1:]
     exponent, digits = int(body[:3]) - _EXPONENT_LIMIT, body[3:]
-    value = decimal.Decimal((int(negative), tuple(map(int, digits)), exponent - len(digits)))
-    if exponent >= len(digits):
-        return int(value)
+    zeros = exponent - len(digits)
+    if zeros >= 0:
+        return int(digits) * 10**zeros * (-1 if negative else 1)
+    value = decimal.Decimal((int(negative), tuple(map(int, digits)), zeros))
     as_float = float(value)
     return as_float if decimal.Decimal(repr(as_float)) == value else value
 
