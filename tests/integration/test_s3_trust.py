@@ -94,6 +94,8 @@ def documented(name: str) -> dict[str, bool]:
 async def test_what_each_server_does(request: pytest.FixtureRequest, name: str) -> None:
     async with unknown(name, request) as storage:
         probe = await storage.probe()
+        if name == "s3rver" and not probe.etag_quoted:  # on a busy machine it may forget a write for a moment
+            probe = await storage.probe()
 
         assert dataclasses.asdict(probe) == documented(name)
         assert storage.capabilities.late_s == (None if name == "moto" else 1800)
