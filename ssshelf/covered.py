@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,8 +45,8 @@ class CoveredRows(Generic[T]):
         self._reader = reader
         self._names = names
 
-    async def read(self, groups: Sequence[Sequence[EntryName]]) -> tuple[list[Covered], list[CorruptionError]]:
-        """Return the rows of entries, one for each group of entries for the same key of the same item.
+    async def read(self, names: Iterable[EntryName]) -> tuple[list[Covered], list[CorruptionError]]:
+        """Return the rows of entries, one for all entries for the same key of the same item.
 
         Where there are several, or one that lacks a value, the item tells, if it still names that key.
 
@@ -56,7 +56,10 @@ class CoveredRows(Generic[T]):
         Cost:
             1 get for each item that has to be asked.
         """
-        rows = {group[0]: self._row(group[0], self._carried(group)) for group in groups}
+        groups: dict[str, list[EntryName]] = {}
+        for name in names:
+            groups.setdefault(name.position, []).append(name)
+        rows = {group[0]: self._row(group[0], self._carried(group)) for group in groups.values()}
         asked: dict[str, list[EntryName]] = {}
         for name in [name for name, row in rows.items() if row is None]:
             asked.setdefault(name.pk, []).append(name)

@@ -158,7 +158,8 @@ class CollectionMethods(Generic[T]):
     ) -> Iterator[Covered]:
         """Iterate over what the entries whose keys begin with ``parts`` cover, in order; like ``get_covered``.
 
-        The next page is read while this one is consumed.
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds
+        three pages at the most.
 
         Args:
             parts: Leading parts of the keys, each matched whole.
@@ -172,7 +173,7 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 1,000 rows each.
+            That of the pages, of 1,000 rows each; gets, where they are needed, are at once with the next scan.
         """
         return self._calls.pages(self._source._covered_pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt))
 
@@ -181,7 +182,9 @@ class CollectionMethods(Generic[T]):
     ) -> Iterator[T]:
         """Iterate over the items whose keys begin with ``parts``, in order; without parts, over all.
 
-        The next page is read while this one is consumed; memory holds two pages at the most.
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds the
+        items of two pages and the names of a third at the most. Each page is read some time after it was scanned, so it
+        may have more than 200 rows, if items have gained keys.
 
         Args:
             parts: Leading parts of the keys, each matched whole.
@@ -195,7 +198,7 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 200 items each.
+            That of the pages, of 200 items each; only the first scan is waited for, the others are at once with gets.
         """
         return self._calls.pages(self._source._pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt))
 
