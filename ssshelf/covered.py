@@ -12,6 +12,7 @@ from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key, Leaf, Part, decode
 from ssshelf.layout import EntryName
 from ssshelf.reader import Reader
+from ssshelf.shards import Shards
 
 __all__ = ["Covered", "CoveredRows"]
 
@@ -39,11 +40,13 @@ class CoveredRows(Generic[T]):
     Args:
         reader: Of the manager.
         names: Of the values.
+        shards: Of the collection.
     """
 
-    def __init__(self, reader: Reader[T], names: Collection[str]) -> None:
+    def __init__(self, reader: Reader[T], names: Collection[str], shards: Shards) -> None:
         self._reader = reader
         self._names = names
+        self._shards = shards
 
     async def read(self, names: Iterable[EntryName]) -> tuple[list[Covered], list[CorruptionError]]:
         """Return the rows of entries, one for all entries for the same key of the same item.
@@ -58,7 +61,7 @@ class CoveredRows(Generic[T]):
         """
         groups: dict[str, list[EntryName]] = {}
         for name in names:
-            groups.setdefault(name.position, []).append(name)
+            groups.setdefault(self._position(name), []).append(name)
         rows = {group[0]: self._row(group[0], self._carried(group)) for group in groups.values()}
         asked: dict[str, list[EntryName]] = {}
         for name in [name for name, row in rows.items() if row is None]:
@@ -98,7 +101,10 @@ class CoveredRows(Generic[T]):
         if values is None:
             return None
         try:
-            _, *key, leaf = decode(name.position)
+            _, *key, leaf = decode(self._position(name))
         except ValueError:
             return None
         return Covered(leaf.value, tuple(key), values) if isinstance(leaf, Leaf) else None
+
+    def _position(self, name: EntryName) -> str:
+        return self._shards.position(name.index, name.pk)

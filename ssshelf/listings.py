@@ -13,11 +13,12 @@ from ssshelf.covered import Covered, CoveredRows
 from ssshelf.errors import CorruptionError, IncompleteError, UnsupportedError
 from ssshelf.index_scans import IndexScans, Listed
 from ssshelf.keys import Key, Part, decode
-from ssshelf.layout import EntryName, position_of
+from ssshelf.layout import EntryName
 from ssshelf.pages import DescendingWindow, KeyPage, Page, Window, following, parts_of
 from ssshelf.reader import Reader
 from ssshelf.schema import indexed_versions
-from ssshelf.storages.base import MAX_SCAN_ROWS, check_limit
+from ssshelf.shards import Shards
+from ssshelf.storages.base import check_limit
 from ssshelf.storages.offers import descending_scan
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Listing(Generic[T]):
     version: int
     covers: tuple[str, ...] = ()
     _reader: Reader[T] | None = None
-    _below: str = ""
+    _shards: Shards = Shards("", 1)
     _is_complete: bool = False
     _window_type: type[Window] = Window
 
@@ -100,9 +101,11 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan, then 1 get for each item, as many at a time as the manager's ``concurrency``. An item with several
-            rows is read once and deserialized for each, so that no two rows share an object.
+            1 scan, or 1 of each shard at once; then 1 get for each item, as many at a time as the manager's
+            ``concurrency``. An item with several rows is read once and deserialized for each, so that no two rows
+            share an object.
         """
+        check_limit(limit)
         window = self._window(prefix, start, stop)
         listed = await self._scan(window, after, limit)
         rows, corrupt = await self._rows(window, listed, skip_corrupt=skip_corrupt)
@@ -140,8 +143,9 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan.
+            1 scan, or 1 of each shard at once.
         """
+        check_limit(limit)
         window = self._window(prefix, start, stop)
         listed = await self._scan(window, after, limit)
         found = dict.fromkeys((name.index, name.pk) for name in listed.names)
@@ -182,9 +186,10 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan. 1 get more for each item whose entry lacks one of ``covers``, as it was too large for a name or was
-            written before that was covered, and for each that has two entries for one key.
+            1 scan, or 1 of each shard at once. 1 get more for each item whose entry lacks one of ``covers``, as it was
+            too large for a name or was written before that was covered, and for each that has two entries for one key.
         """
+        check_limit(limit)
         listed = await self._scan_keys(self._window(prefix, start, stop), after, limit)
         rows, corrupt = await self._covered_rows(listed, skip_corrupt=skip_corrupt)
         return Page(tuple(rows), listed.after, tuple(corrupt))
@@ -209,7 +214,8 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 1,000 rows each; gets, where they are needed, are at once with the next scan.
+            That of the pages, of 1,000 rows each, or 1,000 of each shard; gets, where they are needed, are at once
+            with the next scan.
         """
         pages = self._covered_pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt)
         async with contextlib.aclosing(pages):
@@ -264,7 +270,7 @@ class Listing(Generic[T]):
         async def read(listed: Listed) -> list[Covered]:
             return (await self._covered_rows(listed, skip_corrupt=skip_corrupt))[0]
 
-        return following(lambda after: self._scan_keys(window, after, MAX_SCAN_ROWS), read)
+        return following(lambda after: self._scan_keys(window, after, self._shards.most), read)
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None
@@ -278,13 +284,13 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan for each 1,000 entries.
+            1 scan for each 1,000 entries; with shards some more, and at least 1 of each.
         """
         window = self._window(prefix, start, stop)
         found, after = 0, None
         while True:
-            listed = await self._scan(window, after, MAX_SCAN_ROWS)
-            found += len({name.position for name in listed.names})
+            listed = await self._scan(window, after, self._shards.most)
+            found += len({self._shards.position(name.index, name.pk) for name in listed.names})
             if listed.after is None:
                 return found
             after = listed.after
@@ -300,19 +306,17 @@ class Listing(Generic[T]):
         """Return what a listing is about; ``None`` bounds nothing, the part None is ``(None,)``."""
         first, last = () if start is None else parts_of(start), None if stop is None else parts_of(stop)
         leading = () if prefix is None else parts_of(prefix)
-        return self._window_type(self._bound.committer.layout, self._below, leading, first, last)
+        return self._window_type(self._bound.committer.layout, self._shards.below, leading, first, last)
 
     async def _scan(self, window: Window, cursor: str | None, limit: int) -> Listed:
         """Return the entries of a page."""
-        check_limit(limit)
         await self._check_complete()
-        return await IndexScans(self._bound, window).page(cursor, limit)
+        return await IndexScans(self._bound, window, self._shards).page(cursor, limit)
 
     async def _scan_keys(self, window: Window, cursor: str | None, limit: int) -> Listed:
         """Return the entries of a page on which no key lacks one of its own."""
-        check_limit(limit)
         await self._check_complete()
-        return await IndexScans(self._bound, window).page_of_keys(cursor, limit)
+        return await IndexScans(self._bound, window, self._shards).page_of_keys(cursor, limit)
 
     async def _check_complete(self) -> None:
         if self.version == 1 or self._is_complete:
@@ -341,7 +345,7 @@ class Listing(Generic[T]):
                     return
                 # Not the entries that were listed but those that the item names: it may have moved within the
                 # page since, and then the entry listed is gone and the new one was not there yet.
-                positions = [position_of(index, layout.pk_of(item)) for index in stored.header.entries]
+                positions = [self._shards.position(index, layout.pk_of(item)) for index in stored.header.entries]
                 held = [position for position in positions if window.holds(position, listed.behind, listed.last)]
                 rows.extend((position, reader.revive(item, stored)) for position in held)
             except CorruptionError as error:
@@ -355,7 +359,7 @@ class Listing(Generic[T]):
 
     async def _covered_rows(self, listed: Listed, *, skip_corrupt: bool) -> tuple[list[Covered], list[CorruptionError]]:
         """Return the rows of a page, and the errors of items that had to be read and cannot be."""
-        rows, corrupt = await CoveredRows(self._bound, self.covers).read(listed.names)
+        rows, corrupt = await CoveredRows(self._bound, self.covers, self._shards).read(listed.names)
         if corrupt and not skip_corrupt:
             raise corrupt[0]
         return rows, corrupt

@@ -73,8 +73,9 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan, then 1 get for each item, as many at a time as the manager's ``concurrency``. An item with several
-            rows is read once and deserialized for each, so that no two rows share an object.
+            1 scan, or 1 of each shard at once; then 1 get for each item, as many at a time as the manager's
+            ``concurrency``. An item with several rows is read once and deserialized for each, so that no two rows
+            share an object.
         """
         return self._calls.call(
             self._source.get_items, limit, after, prefix=prefix, start=start, stop=stop, skip_corrupt=skip_corrupt
@@ -108,7 +109,7 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan.
+            1 scan, or 1 of each shard at once.
         """
         return self._calls.call(self._source.get_keys, limit, after, prefix=prefix, start=start, stop=stop)
 
@@ -146,8 +147,8 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan. 1 get more for each item whose entry lacks one of ``covers``, as it was too large for a name or was
-            written before that was covered, and for each that has two entries for one key.
+            1 scan, or 1 of each shard at once. 1 get more for each item whose entry lacks one of ``covers``, as it was
+            too large for a name or was written before that was covered, and for each that has two entries for one key.
         """
         return self._calls.call(
             self._source.get_covered, limit, after, prefix=prefix, start=start, stop=stop, skip_corrupt=skip_corrupt
@@ -173,7 +174,8 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 1,000 rows each; gets, where they are needed, are at once with the next scan.
+            That of the pages, of 1,000 rows each, or 1,000 of each shard; gets, where they are needed, are at once
+            with the next scan.
         """
         return self._calls.pages(self._source._covered_pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt))
 
@@ -212,6 +214,6 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan for each 1,000 entries.
+            1 scan for each 1,000 entries; with shards some more, and at least 1 of each.
         """
         return self._calls.call(self._source.count, prefix, start=start, stop=stop)

@@ -217,7 +217,7 @@ VARIANTS = (
         "ssshelf.listings:Listing._rows",
         (
             (
-                "[position_of(index, layout.pk_of(item)) for index in stored.header.entries]",
+                "[self._shards.position(index, layout.pk_of(item)) for index in stored.header.entries]",
                 "[name.position for name in listed.names if layout.item_of(name.pk) == item]",
             ),
         ),
