@@ -60,6 +60,18 @@ async def test_the_shard_is_a_part_of_the_name_behind_the_collection(storage: St
     assert str(entry.parts[6]).startswith(rev)
 
 
+async def test_pages_add_up_on_every_storage(storage: Storage) -> None:
+    events = Events(storage)
+    await events.add_items(map(event, range(30)))
+
+    one = await events.by_time.get_items(12, start=5)
+    two = await events.by_time.get_items(100, one.after, start=5)
+    streamed = [item["at"] async for item in events.by_time.prefix(start=5)]
+
+    assert [item["at"] for item in (*one, *two)] == streamed == list(range(5, 30))
+    assert await events.by_time.count(stop=9) == 9
+
+
 def test_the_shard_of_an_item_stays_for_good() -> None:
     shards = {count: Shards("c!/", count) for count in (1, 8, 256)}
 
