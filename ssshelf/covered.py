@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key, Leaf, Part, decode
 from ssshelf.layout import EntryName
 from ssshelf.reader import Reader
+from ssshelf.shards import Shards
 
 __all__ = ["Covered", "CoveredRows"]
 
@@ -39,14 +40,16 @@ class CoveredRows(Generic[T]):
     Args:
         reader: Of the manager.
         names: Of the values.
+        shards: Of the collection.
     """
 
-    def __init__(self, reader: Reader[T], names: Collection[str]) -> None:
+    def __init__(self, reader: Reader[T], names: Collection[str], shards: Shards) -> None:
         self._reader = reader
         self._names = names
+        self._shards = shards
 
-    async def read(self, groups: Sequence[Sequence[EntryName]]) -> tuple[list[Covered], list[CorruptionError]]:
-        """Return the rows of entries, one for each group of entries for the same key of the same item.
+    async def read(self, names: Iterable[EntryName]) -> tuple[list[Covered], list[CorruptionError]]:
+        """Return the rows of entries, one for all entries for the same key of the same item.
 
         Where there are several, or one that lacks a value, the item tells, if it still names that key.
 
@@ -56,7 +59,10 @@ class CoveredRows(Generic[T]):
         Cost:
             1 get for each item that has to be asked.
         """
-        rows = {group[0]: self._row(group[0], self._carried(group)) for group in groups}
+        groups: dict[str, list[EntryName]] = {}
+        for name in names:
+            groups.setdefault(self._position(name), []).append(name)
+        rows = {group[0]: self._row(group[0], self._carried(group)) for group in groups.values()}
         asked: dict[str, list[EntryName]] = {}
         for name in [name for name, row in rows.items() if row is None]:
             asked.setdefault(name.pk, []).append(name)
@@ -95,7 +101,10 @@ class CoveredRows(Generic[T]):
         if values is None:
             return None
         try:
-            _, *key, leaf = decode(name.position)
+            _, *key, leaf = decode(self._position(name))
         except ValueError:
             return None
         return Covered(leaf.value, tuple(key), values) if isinstance(leaf, Leaf) else None
+
+    def _position(self, name: EntryName) -> str:
+        return self._shards.position(name.index, name.pk)

@@ -6,7 +6,8 @@ replace, remove, list, check and clean what a program has stored; where a new it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
 from ssshelf._concurrency import map_bounded
@@ -17,14 +18,14 @@ from ssshelf.drafts import Draft
 from ssshelf.envelope import Stored
 from ssshelf.errors import CorruptionError, InvalidCursorError
 from ssshelf.items import IManager
-from ssshelf.keys import Key, decode
+from ssshelf.keys import Key, Leaf, Part, decode
 from ssshelf.maintenance.survey import FoundItem, find_item
 from ssshelf.managers import CManager
 from ssshelf.pages import Page
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import Storage, check_limit
 
-__all__ = ["Document", "Documents", "collection_names", "manager_names", "text_part"]
+__all__ = ["Document", "Documents", "collection_names", "manager_names", "shards_of", "text_part"]
 
 _LEAST_INDEX_PARTS = 2
 
@@ -163,8 +164,30 @@ async def collection_names(storage: Storage, manager: str) -> list[str]:
     return [name async for name in _names_below(storage, Key("collections", manager))]
 
 
+async def shards_of(storage: Storage, manager: str, collection: str) -> list[Leaf]:
+    """Return the shards of a collection in which there are entries, in order; none of one without shards.
+
+    Cost:
+        1 scan of a single row for each, and 1.
+    """
+    async with contextlib.aclosing(_parts_below(storage, Key("collections", manager, collection))) as parts:
+        shards: list[Leaf] = []
+        async for part in parts:
+            if not isinstance(part, Leaf):  # which sort before all others
+                break
+            shards.append(part)
+        return shards
+
+
 async def _names_below(storage: Storage, prefix: Key) -> AsyncIterator[str]:
-    """Yield the texts that are the next part of the keys under ``prefix``, by skipping what is below each."""
+    """Yield the texts that are the next part of the keys under ``prefix``."""
+    async for part in _parts_below(storage, prefix):
+        if isinstance(part, str):
+            yield part
+
+
+async def _parts_below(storage: Storage, prefix: Key) -> AsyncGenerator[Part, None]:
+    """Yield the next part of the keys under ``prefix``, each once and in order, by skipping what is below it."""
     after: str | None = ""
     while after is not None:
         scan = await storage.scan(prefix, after=after or None, limit=1)
@@ -174,8 +197,8 @@ async def _names_below(storage: Storage, prefix: Key) -> AsyncIterator[str]:
             if not end:  # something else wrote it
                 continue
             after = after and f"{prefix.below}{text}!0"  # "0" follows "/", so this is behind everything below
-            if (name := text_part(f"{text}!")) is not None:
-                yield name
+            with contextlib.suppress(ValueError):
+                yield decode(f"{text}!/")[0]
 
 
 def text_part(text: str) -> str | None:

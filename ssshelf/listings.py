@@ -5,27 +5,28 @@ from __future__ import annotations
 import contextlib
 import copy
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
-from ssshelf._concurrency import map_bounded, read_ahead
+from ssshelf._concurrency import map_bounded
 from ssshelf.covered import Covered, CoveredRows
 from ssshelf.errors import CorruptionError, IncompleteError, UnsupportedError
+from ssshelf.index_scans import IndexScans, Listed
 from ssshelf.keys import Key, Part, decode
-from ssshelf.layout import EntryName, position_of
-from ssshelf.pages import DescendingWindow, KeyPage, Page, Window, parts_of
+from ssshelf.layout import EntryName
+from ssshelf.pages import DescendingWindow, KeyPage, Page, Window, following, parts_of
 from ssshelf.reader import Reader
 from ssshelf.schema import indexed_versions
-from ssshelf.storages.base import MAX_SCAN_ROWS, Scan, check_limit
+from ssshelf.shards import Shards
+from ssshelf.storages.base import check_limit
 from ssshelf.storages.offers import descending_scan
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["PAGE_LIMIT", "Listing", "Prefix", "following"]
+__all__ = ["PAGE_LIMIT", "Listing", "Prefix"]
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 Prefix: TypeAlias = "Part | tuple[Part, ...] | list[Part]"
 """Leading parts of a key; a single part may stand for itself, but None, which is ``(None,)``."""
@@ -39,7 +40,7 @@ class Listing(Generic[T]):
     version: int
     covers: tuple[str, ...] = ()
     _reader: Reader[T] | None = None
-    _below: str = ""
+    _shards: Shards = Shards("", 1)
     _is_complete: bool = False
     _window_type: type[Window] = Window
 
@@ -100,11 +101,19 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan, then 1 get for each item, as many at a time as the manager's ``concurrency``. An item with several
-            rows is read once and deserialized for each, so that no two rows share an object.
+            1 scan, or 1 of each shard at once; then 1 get for each item, as many at a time as the manager's
+            ``concurrency``. An item with several rows is read once and deserialized for each, so that no two rows
+            share an object.
         """
+        check_limit(limit)
         window = self._window(prefix, start, stop)
-        return await self._read_page(window, after, limit, skip_corrupt=skip_corrupt)
+        listed = await self._scan(window, after, limit)
+        rows, corrupt = await self._rows(window, listed, skip_corrupt=skip_corrupt)
+        cursor = listed.after
+        if len(rows) > limit:  # items have gained keys since the scan
+            del rows[limit:]
+            cursor = window.cursor(rows[-1][0])
+        return Page(tuple(item for _, item in rows), cursor, tuple(corrupt))
 
     async def get_keys(
         self,
@@ -134,13 +143,14 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan.
+            1 scan, or 1 of each shard at once.
         """
+        check_limit(limit)
         window = self._window(prefix, start, stop)
-        names, last = await self._scan(window, after, limit)
-        found = dict.fromkeys((name.index, name.pk) for name in names)
+        listed = await self._scan(window, after, limit)
+        found = dict.fromkeys((name.index, name.pk) for name in listed.names)
         pks = tuple(pk for _, text in found if (pk := _decoded(text)) is not None)
-        return KeyPage(pks, None if last is None else window.cursor(last))
+        return KeyPage(pks, listed.after)
 
     async def get_covered(
         self,
@@ -176,18 +186,21 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan. 1 get more for each item whose entry lacks one of ``covers``, as it was too large for a name or was
-            written before that was covered, and for each that has two entries for one key.
+            1 scan, or 1 of each shard at once. 1 get more for each item whose entry lacks one of ``covers``, as it was
+            too large for a name or was written before that was covered, and for each that has two entries for one key.
         """
-        window = self._window(prefix, start, stop)
-        return await self._read_covered(window, after, limit, skip_corrupt=skip_corrupt)
+        check_limit(limit)
+        listed = await self._scan_keys(self._window(prefix, start, stop), after, limit)
+        rows, corrupt = await self._covered_rows(listed, skip_corrupt=skip_corrupt)
+        return Page(tuple(rows), listed.after, tuple(corrupt))
 
     async def iter_covered(
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
     ) -> AsyncGenerator[Covered, None]:
         """Iterate over what the entries whose keys begin with ``parts`` cover, in order; like ``get_covered``.
 
-        The next page is read while this one is consumed.
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds
+        three pages at the most.
 
         Args:
             parts: Leading parts of the keys, each matched whole.
@@ -201,7 +214,8 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 1,000 rows each.
+            That of the pages, of 1,000 rows each, or 1,000 of each shard; gets, where they are needed, are at once
+            with the next scan.
         """
         pages = self._covered_pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt)
         async with contextlib.aclosing(pages):
@@ -214,7 +228,9 @@ class Listing(Generic[T]):
     ) -> AsyncGenerator[T, None]:
         """Iterate over the items whose keys begin with ``parts``, in order; without parts, over all.
 
-        The next page is read while this one is consumed; memory holds two pages at the most.
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds the
+        items of two pages and the names of a third at the most. Each page is read some time after it was scanned, so it
+        may have more than 200 rows, if items have gained keys.
 
         Args:
             parts: Leading parts of the keys, each matched whole.
@@ -228,7 +244,7 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 200 items each.
+            That of the pages, of 200 items each; only the first scan is waited for, the others are at once with gets.
         """
         async with contextlib.aclosing(self._pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt)) as pages:
             async for page in pages:
@@ -237,15 +253,24 @@ class Listing(Generic[T]):
 
     def _pages(
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
-    ) -> AsyncGenerator[Page[T], None]:
+    ) -> AsyncGenerator[list[T], None]:
         window = self._window(_leading(parts), start, stop)
-        return following(lambda after: self._read_page(window, after, PAGE_LIMIT, skip_corrupt=skip_corrupt))
+
+        async def read(listed: Listed) -> list[T]:
+            rows, _ = await self._rows(window, listed, skip_corrupt=skip_corrupt)
+            return [item for _, item in rows]
+
+        return following(lambda after: self._scan(window, after, PAGE_LIMIT), read)
 
     def _covered_pages(
         self, *parts: Prefix, start: Prefix | None = None, stop: Prefix | None = None, skip_corrupt: bool = False
-    ) -> AsyncGenerator[Page[Covered], None]:
+    ) -> AsyncGenerator[list[Covered], None]:
         window = self._window(_leading(parts), start, stop)
-        return following(lambda after: self._read_covered(window, after, MAX_SCAN_ROWS, skip_corrupt=skip_corrupt))
+
+        async def read(listed: Listed) -> list[Covered]:
+            return (await self._covered_rows(listed, skip_corrupt=skip_corrupt))[0]
+
+        return following(lambda after: self._scan_keys(window, after, self._shards.most), read)
 
     async def count(
         self, prefix: Prefix | None = None, *, start: Prefix | None = None, stop: Prefix | None = None
@@ -259,16 +284,16 @@ class Listing(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan for each 1,000 entries.
+            1 scan for each 1,000 entries; with shards some more, and at least 1 of each.
         """
         window = self._window(prefix, start, stop)
         found, after = 0, None
         while True:
-            names, last = await self._scan(window, after, MAX_SCAN_ROWS)
-            found += len({name.position for name in names})
-            if last is None:
+            listed = await self._scan(window, after, self._shards.most)
+            found += len({self._shards.position(name.index, name.pk) for name in listed.names})
+            if listed.after is None:
                 return found
-            after = window.cursor(last)
+            after = listed.after
 
     @property
     def _bound(self) -> Reader[T]:
@@ -281,102 +306,68 @@ class Listing(Generic[T]):
         """Return what a listing is about; ``None`` bounds nothing, the part None is ``(None,)``."""
         first, last = () if start is None else parts_of(start), None if stop is None else parts_of(stop)
         leading = () if prefix is None else parts_of(prefix)
-        return self._window_type(self._bound.committer.layout, self._below, leading, first, last)
+        return self._window_type(self._bound.committer.layout, self._shards.below, leading, first, last)
 
-    async def _scan(self, window: Window, cursor: str | None, limit: int) -> tuple[list[EntryName], str | None]:
-        """Return the entries of a page, and the position that it ends at if more follow."""
-        check_limit(limit)
-        committer = self._bound.committer
-        if self.version > 1 and not self._is_complete:
-            await self._check_complete()
-        begin: str | None = window.begin(cursor)[1]
-        names: list[EntryName] = []
-        while begin is not None and not names:  # rows that something else wrote may fill a page
-            scan = await self._scan_from(window, begin, limit)
-            names = [name for row in scan.rows if (name := committer.layout.parse(row.key)) is not None]
-            begin = scan.after
-        return names, None if begin is None else names[-1].position
+    async def _scan(self, window: Window, cursor: str | None, limit: int) -> Listed:
+        """Return the entries of a page."""
+        await self._check_complete()
+        return await IndexScans(self._bound, window, self._shards).page(cursor, limit)
 
-    async def _scan_from(self, window: Window, begin: str, limit: int) -> Scan:
-        storage = self._bound.committer.storage
-        after, before = window.bounds(begin)
-        if window.is_descending and (descending := descending_scan(storage)) is not None:
-            return await descending.scan_descending(window.prefix, after=after, before=before, limit=limit)
-        return await storage.scan(window.prefix, after=after, before=before, limit=limit)
+    async def _scan_keys(self, window: Window, cursor: str | None, limit: int) -> Listed:
+        """Return the entries of a page on which no key lacks one of its own."""
+        await self._check_complete()
+        return await IndexScans(self._bound, window, self._shards).page_of_keys(cursor, limit)
 
     async def _check_complete(self) -> None:
+        if self.version == 1 or self._is_complete:
+            return
         committer = self._bound.committer
         indexed = (await indexed_versions(committer.storage, committer.layout)).get(self.name, 1)
         if indexed < self.version:
             raise IncompleteError(self.name, self.version, indexed)
         self._is_complete = True
 
-    async def _read_page(self, window: Window, cursor: str | None, limit: int, *, skip_corrupt: bool) -> Page[T]:
+    async def _rows(
+        self, window: Window, listed: Listed, *, skip_corrupt: bool
+    ) -> tuple[list[tuple[str, T]], list[CorruptionError]]:
+        """Return the rows of a page with their positions, and the errors of items that cannot be read."""
         reader, layout = self._bound, self._bound.committer.layout
-        behind, _ = window.begin(cursor)
-        names, last = await self._scan(window, cursor, limit)
-        listed: dict[Key, list[EntryName]] = {}
-        for name in names:
-            listed.setdefault(layout.item_of(name.pk), []).append(name)
+        named: dict[Key, list[EntryName]] = {}
+        for name in listed.names:
+            named.setdefault(layout.item_of(name.pk), []).append(name)
         rows: list[tuple[str, T]] = []
         corrupt: list[CorruptionError] = []
 
         async def read(item: Key) -> None:
             try:
-                stored = await reader.committer.look(item, listed=listed[item])
+                stored = await reader.committer.look(item, listed=named[item])
                 if stored is None or not stored.header.live:
                     return
                 # Not the entries that were listed but those that the item names: it may have moved within the
                 # page since, and then the entry listed is gone and the new one was not there yet.
-                positions = [position_of(index, layout.pk_of(item)) for index in stored.header.entries]
-                held = [position for position in positions if window.holds(position, behind, last)]
+                positions = [self._shards.position(index, layout.pk_of(item)) for index in stored.header.entries]
+                held = [position for position in positions if window.holds(position, listed.behind, listed.last)]
                 rows.extend((position, reader.revive(item, stored)) for position in held)
             except CorruptionError as error:
                 if not skip_corrupt:
                     raise
                 corrupt.append(error)
 
-        await map_bounded(read, list(listed), reader.concurrency)
+        await map_bounded(read, list(named), reader.concurrency)
         rows.sort(key=lambda row: row[0], reverse=window.is_descending)
-        if len(rows) > limit:  # items have gained keys since the scan
-            del rows[limit:]
-            last = rows[-1][0]
-        after = None if last is None else window.cursor(last)
-        return Page(tuple(item for _, item in rows), after, tuple(corrupt))
+        return rows, corrupt
 
-    async def _read_covered(
-        self, window: Window, cursor: str | None, limit: int, *, skip_corrupt: bool
-    ) -> Page[Covered]:
-        check_limit(limit)
-        # One more than asked for: the last entry may be one of two for its key, of which the other one is behind it.
-        names, last = await self._scan(window, cursor, min(limit + 1, MAX_SCAN_ROWS))
-        groups: dict[str, list[EntryName]] = {}
-        for name in names:
-            groups.setdefault(name.position, []).append(name)
-        whole = len(groups) if last is None else max(1, len(groups) - 1)
-        kept = list(groups)[: min(limit, whole)]
-        rows, corrupt = await CoveredRows(self._bound, self.covers).read([groups[position] for position in kept])
+    async def _covered_rows(self, listed: Listed, *, skip_corrupt: bool) -> tuple[list[Covered], list[CorruptionError]]:
+        """Return the rows of a page, and the errors of items that had to be read and cannot be."""
+        rows, corrupt = await CoveredRows(self._bound, self.covers, self._shards).read(listed.names)
         if corrupt and not skip_corrupt:
             raise corrupt[0]
-        more = last is not None or len(kept) < len(groups)
-        return Page(tuple(rows), window.cursor(kept[-1]) if more else None, tuple(corrupt))
+        return rows, corrupt
 
 
 def _leading(parts: tuple[Prefix, ...]) -> tuple[Part, ...]:
     """Return the parts that a caller gave one by one, or as one tuple."""
     return parts_of(parts[0]) if len(parts) == 1 else parts  # type: ignore[return-value]  # of single parts
-
-
-def following(read: Callable[[str | None], Awaitable[Page[R]]]) -> AsyncGenerator[Page[R], None]:
-    """Yield page after page, each while the next one is read."""
-
-    async def pages() -> AsyncGenerator[Page[R], None]:
-        after: str | None = ""
-        while after is not None:
-            yield (page := await read(after or None))
-            after = page.after
-
-    return read_ahead(pages())
 
 
 def _decoded(pk_text: str) -> str | None:

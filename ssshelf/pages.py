@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from ssshelf._concurrency import read_ahead
 from ssshelf.errors import CorruptionError, InvalidCursorError
 from ssshelf.keys import Key, Part, encode
 from ssshelf.layout import Layout
 
-__all__ = ["Cursors", "DescendingWindow", "KeyPage", "Page", "Window", "parts_of"]
+__all__ = ["Cursors", "DescendingWindow", "KeyPage", "Page", "Scanned", "Window", "following", "parts_of"]
 
+R = TypeVar("R")
 T = TypeVar("T")
 _DIGEST_BYTES = 8
 _NAMES = ("after", "items", "keys")
@@ -70,6 +73,37 @@ class KeyPage(Page[str]):
     @property
     def _name(self) -> str:
         return "keys"
+
+
+class Scanned(Protocol):
+    """What a scan found, and where the next one begins."""
+
+    @property
+    def after(self) -> str | None:
+        """What the next scan is given; ``None`` after the last one."""
+
+
+S = TypeVar("S", bound=Scanned)
+
+
+def following(scan: Callable[[str | None], Awaitable[S]], read: Callable[[S], Awaitable[R]]) -> AsyncGenerator[R, None]:
+    """Yield page after page: what ``read`` makes of each scan, the next one while this one is used.
+
+    While a page is read the next scan is under way: n pages, each of a scan and of gets at once, take n + 1 steps. Who
+    stops has asked for one page and one scan more at the most. A failure is raised behind all pages before it.
+    """
+
+    async def scans() -> AsyncGenerator[S, None]:
+        yield (scanned := await scan(None))
+        while scanned.after is not None:
+            yield (scanned := await scan(scanned.after))
+
+    async def pages() -> AsyncGenerator[R, None]:
+        async with contextlib.aclosing(read_ahead(scans())) as ahead:
+            async for scanned in ahead:
+                yield await read(scanned)
+
+    return read_ahead(pages())
 
 
 def parts_of(value: Part | tuple[Part, ...] | list[Part]) -> tuple[Part, ...]:

@@ -73,8 +73,9 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan, then 1 get for each item, as many at a time as the manager's ``concurrency``. An item with several
-            rows is read once and deserialized for each, so that no two rows share an object.
+            1 scan, or 1 of each shard at once; then 1 get for each item, as many at a time as the manager's
+            ``concurrency``. An item with several rows is read once and deserialized for each, so that no two rows
+            share an object.
         """
         return self._calls.call(
             self._source.get_items, limit, after, prefix=prefix, start=start, stop=stop, skip_corrupt=skip_corrupt
@@ -108,7 +109,7 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan.
+            1 scan, or 1 of each shard at once.
         """
         return self._calls.call(self._source.get_keys, limit, after, prefix=prefix, start=start, stop=stop)
 
@@ -146,8 +147,8 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan. 1 get more for each item whose entry lacks one of ``covers``, as it was too large for a name or was
-            written before that was covered, and for each that has two entries for one key.
+            1 scan, or 1 of each shard at once. 1 get more for each item whose entry lacks one of ``covers``, as it was
+            too large for a name or was written before that was covered, and for each that has two entries for one key.
         """
         return self._calls.call(
             self._source.get_covered, limit, after, prefix=prefix, start=start, stop=stop, skip_corrupt=skip_corrupt
@@ -158,7 +159,8 @@ class CollectionMethods(Generic[T]):
     ) -> Iterator[Covered]:
         """Iterate over what the entries whose keys begin with ``parts`` cover, in order; like ``get_covered``.
 
-        The next page is read while this one is consumed.
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds
+        three pages at the most.
 
         Args:
             parts: Leading parts of the keys, each matched whole.
@@ -172,7 +174,8 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 1,000 rows each.
+            That of the pages, of 1,000 rows each, or 1,000 of each shard; gets, where they are needed, are at once
+            with the next scan.
         """
         return self._calls.pages(self._source._covered_pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt))
 
@@ -181,7 +184,9 @@ class CollectionMethods(Generic[T]):
     ) -> Iterator[T]:
         """Iterate over the items whose keys begin with ``parts``, in order; without parts, over all.
 
-        The next page is read while this one is consumed; memory holds two pages at the most.
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds the
+        items of two pages and the names of a third at the most. Each page is read some time after it was scanned, so it
+        may have more than 200 rows, if items have gained keys.
 
         Args:
             parts: Leading parts of the keys, each matched whole.
@@ -195,7 +200,7 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 200 items each.
+            That of the pages, of 200 items each; only the first scan is waited for, the others are at once with gets.
         """
         return self._calls.pages(self._source._pages(*parts, start=start, stop=stop, skip_corrupt=skip_corrupt))
 
@@ -209,6 +214,6 @@ class CollectionMethods(Generic[T]):
             UnavailableError: The store did not answer; safe to repeat.
 
         Cost:
-            1 scan for each 1,000 entries.
+            1 scan for each 1,000 entries; with shards some more, and at least 1 of each.
         """
         return self._calls.call(self._source.count, prefix, start=start, stop=stop)

@@ -31,6 +31,7 @@ class Collection(CollectionMethods[T]):
         unique: Let no two items have the same key here.
         version: The next number when the collection is added to a shelf in use, or its key changes.
         covers: Names of values that its entries carry, for ``get_covered``.
+        shards: How many parts its entries are spread over.
     """
 
     unique: bool = False
@@ -39,6 +40,8 @@ class Collection(CollectionMethods[T]):
     """The version of the key; likewise."""
     covers: tuple[str, ...] = ()
     """The names of the values that entries carry; likewise."""
+    shards: int = 1
+    """How many parts its entries are spread over; likewise."""
     _calls: Calls = Calls()
     _source_type: ClassVar[type[collections.Collection[Any]]] = collections.Collection
 
@@ -54,6 +57,7 @@ class Collection(CollectionMethods[T]):
         unique: bool | None = None,
         version: int | None = None,
         covers: Iterable[str] | None = None,
+        shards: int | None = None,
     ) -> None:
         source = self._source_type(
             key if type(self).key is Collection.key else self.key,
@@ -61,6 +65,7 @@ class Collection(CollectionMethods[T]):
             unique=self.unique if unique is None else unique,
             version=self.version if version is None else version,
             covers=self.covers if covers is None else covers,
+            shards=self.shards if shards is None else shards,
         )
         self._stand_for(source)
 
@@ -88,4 +93,5 @@ class Collection(CollectionMethods[T]):
 
     def _stand_for(self, source: collections.Collection[T]) -> None:
         self._source = source
-        self.unique, self.version, self.covers = source.unique, source.version, source.covers
+        self.unique, self.version = source.unique, source.version
+        self.covers, self.shards = source.covers, source.shards

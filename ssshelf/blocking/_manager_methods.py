@@ -226,7 +226,10 @@ class CManagerMethods(Generic[T]):
     def iter_all(
         self, *, start: PrimaryKey | None = None, stop: PrimaryKey | None = None, skip_corrupt: bool = False
     ) -> Iterator[T]:
-        """Iterate over all items, in the order of their primary keys; the next page is read while this one is consumed.
+        """Iterate over all items, in the order of their primary keys.
+
+        The next page is read while this one is consumed, and the one after that is scanned meanwhile: memory holds the
+        items of two pages and the names of a third at the most.
 
         Args:
             start: The first primary key to list.
@@ -238,7 +241,7 @@ class CManagerMethods(Generic[T]):
             UnavailableError: The store did not answer.
 
         Cost:
-            That of the pages, of 200 items each.
+            That of the pages, of 200 items each; only the first scan is waited for, the others are at once with gets.
         """
         return self._calls.pages(self._source._all_pages(start=start, stop=stop, skip_corrupt=skip_corrupt))
 

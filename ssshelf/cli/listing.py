@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.commit import Committer
 from ssshelf.covers import unpack_cover
-from ssshelf.documents import text_part
+from ssshelf.documents import shards_of, text_part
 from ssshelf.envelope import Header, Stored
-from ssshelf.keys import Key, Part, decode, encode
+from ssshelf.errors import InvalidCursorError
+from ssshelf.keys import Key, Leaf, Part, decode, encode
 from ssshelf.layout import EntryName, Layout
 from ssshelf.maintenance.survey import find_item
 from ssshelf.pages import Page, Window
@@ -21,6 +23,7 @@ from ssshelf.storages.base import MAX_SCAN_ROWS, Row, Scan, Storage
 
 __all__ = ["ListedEntry", "ListedItem", "count_entries", "entries", "items", "scans"]
 
+T = TypeVar("T")
 _CONCURRENCY = 64
 
 
@@ -121,7 +124,7 @@ async def entries(
     after: str | None = None,
     limit: int = MAX_SCAN_ROWS,
 ) -> AsyncIterator[Page[ListedEntry]]:
-    """Yield the entries of a collection in the order of their keys, without asking the items.
+    """Yield the entries of a collection in the order of their keys, without asking the items; shard after shard.
 
     Args:
         storage: Where they are.
@@ -134,24 +137,57 @@ async def entries(
         InvalidCursorError: ``after`` is of another listing.
 
     Cost:
-        1 scan for each page.
+        1 scan for each page; with a prefix, 1 more to find out about shards, and 2 for each that there is.
     """
-    window, layout = _window(path, prefix)
-    async for found, behind in _named(storage, layout, window, after, limit):
-        yield Page(tuple(entry for name, row in found for entry in _entry(name, row, window)), behind)
+    layout, windows = await _windows(storage, path, prefix)
+    pages = _pages(storage, layout, _going_on(windows, after), after, limit)
+    async for page in pages if len(windows) == 1 else _joined(pages):
+        yield page
 
 
 async def count_entries(storage: Storage, path: tuple[str, str], prefix: tuple[Part, ...]) -> AsyncIterator[int]:
     """Yield how many more entries there are, 1,000 at a time, without looking at their keys."""
-    window, layout = _window(path, prefix)
-    async for found, _ in _named(storage, layout, window, None, MAX_SCAN_ROWS):
-        yield len(found)
+    layout, windows = await _windows(storage, path, prefix)
+    for window in windows:
+        async for found, _ in _named(storage, layout, window, None, MAX_SCAN_ROWS):
+            yield len(found)
 
 
-def _window(path: tuple[str, str], prefix: tuple[Part, ...]) -> tuple[Window, Layout]:
+async def _windows(storage: Storage, path: tuple[str, str], prefix: tuple[Part, ...]) -> tuple[Layout, list[Window]]:
+    """Return what to list: of a collection with shards one after the other, unless the prefix begins with one."""
     manager, collection = path
+    shards = await shards_of(storage, manager, collection) if prefix and not isinstance(prefix[0], Leaf) else []
+    prefixes = [(shard, *prefix) for shard in shards] or [prefix]
     layout = Layout(manager)
-    return Window(layout, encode((collection,)), prefix, (), None), layout
+    return layout, [Window(layout, encode((collection,)), leading, (), None) for leading in prefixes]
+
+
+def _going_on(windows: Sequence[Window], after: str | None) -> Sequence[Window]:
+    """Return the window that a cursor is of, and those behind it; the last one refuses what is of none."""
+    for number, window in enumerate(windows[:-1]):
+        with contextlib.suppress(InvalidCursorError):
+            window.begin(after)
+            return windows[number:]
+    return windows[-1:]
+
+
+async def _pages(
+    storage: Storage, layout: Layout, windows: Sequence[Window], after: str | None, limit: int
+) -> AsyncIterator[Page[ListedEntry]]:
+    for window in windows:
+        async for found, behind in _named(storage, layout, window, after, limit):
+            yield Page(tuple(entry for name, row in found for entry in _entry(name, row, window)), behind)
+        after = None
+
+
+async def _joined(pages: AsyncIterator[Page[T]]) -> AsyncIterator[Page[T]]:
+    """Yield pages of several listings as those of one: of each but the last one, ``after`` tells that more follow."""
+    held: Page[T] = Page((), None)
+    async for page in pages:
+        if page.items:
+            yield replace(held, after="")
+            held = page
+    yield replace(held, after=None)
 
 
 async def _named(

@@ -271,3 +271,55 @@ def test_entries_tell_what_they_cover(ssshelf: Run, tmp_path: Path) -> None:
     (entry,) = ssshelf("ls", "shop", "by-name", "--json", "--url", f"sqlite:///{tmp_path}/covering.db").json_lines
 
     assert entry["covers"] == {"at": {"$datetime": "2024-05-01T12:00:00+00:00"}, "price": 2.5}
+
+
+@pytest.fixture
+def with_shards(shelf: Path) -> dict[str, str]:
+    """Return the shards of some items whose collection has some."""
+
+    class Events(CManager[dict[str, Any]]):
+        item_manager = DictItems(pk="no", name="events")
+        by_kind = Collection[dict[str, Any]](lambda event: (event["kind"], event["no"]), shards=4)
+
+    async def fill_events() -> dict[str, str]:
+        async with shelf_at(shelf) as storage:
+            await Events(storage).add_items({"no": f"{no}", "kind": "odd" if no % 2 else "even"} for no in range(12))
+            entries = (await storage.scan(Key("collections", "events"))).rows
+            return {str(row.key.parts[5]): row.key.parts[3].value for row in entries}  # type: ignore[union-attr]
+
+    return asyncio.run(fill_events())
+
+
+def test_a_collection_with_shards_is_listed_shard_after_shard(ssshelf: Run, with_shards: dict[str, str]) -> None:
+    rows = sorted([f"leaf:{shard}", "odd" if int(no) % 2 else "even", no] for no, shard in with_shards.items())
+    odd = [row for row in rows if row[1] == "odd"]
+
+    assert len(set(with_shards.values())) == 4
+    assert [row[2:] for row in ssshelf("ls", "events", "by-kind").rows] == rows
+    assert [row[2:] for row in ssshelf("ls", "events", "by-kind", "odd").rows] == odd
+    assert ssshelf("ls", "events", "by-kind", *rows[0]).rows == [[AT, rows[0][2], *rows[0]]]
+    assert ssshelf("count", "events", "by-kind", "odd").out == "6\n"
+    assert ssshelf("ls", "events", "by-kind", "none").code == 1
+
+
+@pytest.mark.parametrize("limit", ["1", "2", "5", "6"])
+def test_pages_go_on_from_shard_to_shard(ssshelf: Run, with_shards: dict[str, str], limit: str) -> None:
+    place = ("events", "by-kind", "odd", "--json")
+    assert with_shards
+    whole = ssshelf("ls", *place).json_lines
+
+    page = ssshelf("ls", *place, "--limit", limit)
+    paged = page.json_lines
+    while page.err:
+        page = ssshelf("ls", *place, "--limit", limit, "--after", shlex.split(page.err)[-1])
+        assert page.code == 0
+        paged += page.json_lines
+
+    assert paged == whole
+
+
+def test_the_cursor_of_another_listing_is_refused_with_shards_too(ssshelf: Run, with_shards: dict[str, str]) -> None:
+    assert with_shards
+    row, *_ = ssshelf("ls", "events", "by-kind", "even", "--json").json_lines
+
+    assert ssshelf("ls", "events", "by-kind", "odd", "--after", row["after"]).code == 2

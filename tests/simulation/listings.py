@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ssshelf.keys import Part, encode
 from tests.simulation.history import Call, History
-from tests.simulation.shelf import Thing, positions
+from tests.simulation.shelf import Thing, places
 
 if TYPE_CHECKING:
     from ssshelf.pages import Page
@@ -52,7 +52,7 @@ class Listing:
         behind = self.opened(after) if after else self.base + encode(self.start)
         last = self.opened(end) if end else "~"
         high = "~" if self.stop is None else self.base + encode(self.stop)
-        return [p for p in positions(self.name, thing) if p.startswith(self.base) and behind < p <= last and p < high]
+        return [p for p in places(self.name, thing) if p.startswith(self.base) and behind < p <= last and p < high]
 
     def arguments(self) -> dict[str, tuple[Part, ...] | None]:
         """Return the arguments that ask for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from ssshelf import CManager, Collection, DictItems
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-__all__ = ["LAYOUT", "LISTINGS", "Thing", "Things", "claims", "pk_text", "positions", "retry_policy"]
+__all__ = ["LAYOUT", "LISTINGS", "Thing", "Things", "claims", "pk_text", "places", "positions", "retry_policy"]
 
 Thing = dict[str, Any]
 
@@ -23,9 +24,10 @@ class Things(CManager[Thing]):
     item_manager = DictItems(pk="pk")
     by_rank = Collection[Thing](lambda thing: thing["rank"], covers=("tags",))
     by_slot = Collection[Thing](lambda thing: thing["slots"], unique=True)
-    by_tag = Collection[Thing](lambda thing: [(tag, thing["rank"]) for tag in thing["tags"]])
+    by_tag = Collection[Thing](lambda thing: [(tag, thing["rank"]) for tag in thing["tags"]], shards=2)
 
 
+_SHARD = re.compile(r"\A([^/]*/)!-[0-9a-f]{2}!/")
 LAYOUT = Layout(Things.item_manager.name)
 LISTINGS = tuple(Things.declared)
 _READER = Reader(cast("Any", None), Things.item_manager, 1)  # no items are read with it, only keys made
@@ -44,9 +46,14 @@ def pk_text(pk: str) -> str:
 
 
 def positions(listing: str, thing: Thing) -> frozenset[str]:
-    """Return the positions that a thing is listed at."""
+    """Return the positions that the entries of a thing are stored at."""
     indexes = _indexes(listing, thing["pk"], thing["rank"], tuple(thing["tags"]), tuple(thing["slots"]))
     return frozenset(position_of(index, pk_text(thing["pk"])) for index in indexes)
+
+
+def places(listing: str, thing: Thing) -> frozenset[str]:
+    """Return the positions that a thing is listed at: the same, without their shards."""
+    return frozenset(_SHARD.sub(r"\1", position) for position in positions(listing, thing))
 
 
 def claims(thing: Thing) -> frozenset[str]:

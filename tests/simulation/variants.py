@@ -214,21 +214,21 @@ VARIANTS = (
     ),
     Variant(
         "a listing believes its entries",
-        "ssshelf.listings:Listing._read_page",
+        "ssshelf.listings:Listing._rows",
         (
             (
-                "[position_of(index, layout.pk_of(item)) for index in stored.header.entries]",
-                "[name.position for name in names if layout.item_of(name.pk) == item]",
+                "[self._shards.position(index, layout.pk_of(item)) for index in stored.header.entries]",
+                "[name.position for name in listed.names if layout.item_of(name.pk) == item]",
             ),
         ),
     ),
     Variant(
         "a listing shows only what it listed",
-        "ssshelf.listings:Listing._read_page",
+        "ssshelf.listings:Listing._rows",
         (
             (
-                "if window.holds(position, behind, last)]",
-                "if position in {name.position for name in names}]",
+                "if window.holds(position, listed.behind, listed.last)]",
+                "if position in {name.position for name in listed.names}]",
             ),
         ),
     ),

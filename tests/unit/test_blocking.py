@@ -215,7 +215,7 @@ def test_listings_are_read_page_by_page_and_a_break_closes_them() -> None:
         assert item["slug"] == "b0000"
         break
 
-    assert storage.counts["scan"] <= 2
+    assert storage.counts["scan"] <= 3  # the page after this one may have been read, and the next one scanned
     assert storage.counts["get"] <= 400
     assert run(_tasks) == []
 
