@@ -107,11 +107,11 @@ class Background:
         if self._thread_id == threading.get_ident():
             msg = "a blocking call in a function that the event loop runs would wait for itself: await there"
             raise RuntimeError(msg)
-        if sys.is_finalizing():
-            raise RuntimeError(_ENDING)
 
     def _ready(self) -> asyncio.AbstractEventLoop:
         self.check()
+        if sys.is_finalizing():
+            raise RuntimeError(_ENDING)
         return self._loop or self._started()
 
     def _started(self) -> asyncio.AbstractEventLoop:

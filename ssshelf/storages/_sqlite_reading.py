@@ -1,6 +1,6 @@
 """Reading an SQLite file: in a thread of its own, and small entries right in the thread of the caller.
 
-To ask another thread takes several times as long as to read an entry that is in memory anyway.
+To ask another thread takes many times as long as to read an entry that is in memory anyway.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Reading:
     def __init__(self, connection: sqlite3.Connection, near: sqlite3.Connection) -> None:
         self.connection = connection
         self.near = near
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # what interrupts a reader in its own thread may read, too
 
     def close(self) -> None:
         """Close both, once nobody reads any more."""
@@ -58,11 +58,11 @@ class Reading:
 
 
 class Near:
-    """Reads entries in the thread of its caller, which may be that of an event loop; says so when it should not.
+    """Reads entries in the thread of its caller; says so when it should not. Safe from threads.
 
-    It is asked for small entries only, waits for no lock, and leaves every 65th read to the thread, so that the event
-    loop gets its turn. After a read that took more than five milliseconds, as that of a disk may, the next 64 are left
-    to the thread, too.
+    For an event loop it reads small entries only, waits for no lock, and leaves every 65th read to the reading thread,
+    so that other tasks get their turn. After a read that took more than five milliseconds, as that of a disk may, the
+    next 64 are left to that thread, too. A caller who blocks has a thread to himself, which may wait.
 
     Args:
         connect: Opens the connections, in the reading thread.
@@ -83,7 +83,7 @@ class Near:
         return reading
 
     def find(self, key: Key) -> Any:
-        """Return data and etag of ``key``, ``None`` if there is no such entry, or ``ASK``.
+        """Return data and etag of ``key`` for an event loop, ``None`` if there is no such entry, or ``ASK``.
 
         Raises:
             CorruptionError: The entry is damaged.
@@ -91,29 +91,49 @@ class Near:
         if self._left <= 0:
             self._left = self._left + 1 if self._left else _IN_A_ROW
             return ASK
-        reading = self._opened()
-        if reading is None or self._pid != os.getpid() or not reading.lock.acquire(blocking=False):
+        reading = self._opened() if self._pid == os.getpid() else None
+        if reading is None or not reading.lock.acquire(blocking=False):
             return ASK
         self._left -= 1
         started = self._clock()
         try:
-            row = select(key, reading.near, _SELECT_SMALL)
+            row = reading.near.execute(_SELECT_SMALL, (key.text,)).fetchone()
         except sqlite3.Error:  # the thread tells what is wrong, or waits until it is not
             return ASK
         finally:
             reading.lock.release()
         if self._clock() - started > _SLOW_S:
             self._left = -_IN_A_ROW
-        return ASK if row is not None and row[0] is None else row
+        return ASK if row is not None and row[0] is None else checked(key, row)
+
+    def wait_for(self, key: Key) -> Any:
+        """Return what ``find`` does, for a caller who blocks: of whatever size, and when it is his turn."""
+        reading = self._opened() if self._pid == os.getpid() else None
+        if reading is None:
+            return ASK
+        try:
+            with reading.lock:  # `acquire` and `try` could be parted by an interrupt, and nobody would release it
+                row = reading.near.execute(_SELECT, (key.text,)).fetchone()
+        except sqlite3.Error:
+            return ASK
+        return checked(key, row)
 
 
-def select(key: Key, connection: sqlite3.Connection, query: str = _SELECT) -> Any:
+def select(key: Key, connection: sqlite3.Connection) -> Any:
     """Return the row of ``key``, ``None`` if there is none.
 
     Raises:
-        CorruptionError: It is damaged, which SQLite notices of pages only.
+        CorruptionError: It is damaged.
     """
-    row = connection.execute(query, (key.text,)).fetchone()
-    if row is not None and row[0] is not None and content_etag(row[0]) != row[1]:
+    return checked(key, connection.execute(_SELECT, (key.text,)).fetchone())
+
+
+def checked(key: Key, row: Any) -> Any:
+    """Return ``row``, if it is as it was written: SQLite notices damages of pages only.
+
+    Raises:
+        CorruptionError: It is not.
+    """
+    if row is not None and content_etag(row[0]) != row[1]:
         raise CorruptionError(key, "it is damaged: it has another digest than when it was written")
     return row

@@ -14,11 +14,13 @@ __all__ = [
     "BatchDelete",
     "ConditionalGet",
     "DescendingScan",
+    "PromptGet",
     "ReadCache",
     "atomic_batch",
     "delete_many",
     "descending_scan",
     "get_changed",
+    "prompt_get",
     "recall",
 ]
 
@@ -81,6 +83,21 @@ class ConditionalGet(Protocol):
 
 
 @runtime_checkable
+class PromptGet(Protocol):
+    """A storage that mostly has at hand what it is asked for: those who block need not ask an event loop for it."""
+
+    @abstractmethod
+    def get_now(self, key: Key) -> Entry | None:
+        """Return what ``get`` would, or ``None`` if that has to be awaited; safe from all threads and in a fork.
+
+        It may wait for a disk, so it is not for an event loop.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+
+@runtime_checkable
 class ReadCache(Protocol):
     """A storage that remembers what was read from it."""
 
@@ -119,6 +136,11 @@ async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
         return await storage.get_changed(key, etag)
     entry = await storage.get(key)
     return None if entry.etag == etag else entry
+
+
+def prompt_get(storage: Storage) -> PromptGet | None:
+    """Return ``storage`` as one that has entries at hand, if it may have some."""
+    return storage if isinstance(storage, PromptGet) else None
 
 
 def recall(storage: Storage, key: Key, etag: str | None = None) -> Entry | None:

@@ -70,6 +70,18 @@ class OutdatedCache(Broken):
         return self.seen.get(key)
 
 
+class HasTheFirstAtHand(Broken):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[Key, Entry] = {}
+
+    async def get(self, key: Key) -> Entry:
+        return self.seen.setdefault(key, await super().get(key))
+
+    def get_now(self, key: Key) -> Entry | None:
+        return self.seen.get(key)
+
+
 class EmptyIsAbsent(Broken):
     async def get(self, key: Key) -> Entry:
         entry = await super().get(key)
