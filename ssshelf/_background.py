@@ -101,7 +101,7 @@ class Background:
 
     def check(self) -> None:
         """Refuse callers that may not wait for the event loop; raises what ``call`` does."""
-        if self._pid != os.getpid():
+        if self is not _current:
             msg = "this was opened before a fork: open it again in each process"
             raise ValueError(msg)
         if self._thread_id == threading.get_ident():

@@ -88,7 +88,7 @@ class Entries(Generic[V]):
             KeyTooLongError: The key is too long.
         """
         at, data = self.names.key(key), self.dump(key, value)
-        self.storage.capabilities.check_entry(at, data, f"the value of {key!r:.200}")
+        self.storage.capabilities.check_entry(at, data, lambda: f"the value of {key!r:.200}")
         return at, data
 
     async def read(self, at: Key) -> Entry:

@@ -18,7 +18,7 @@ from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.shelf import Shelf as AsyncShelf
 from ssshelf.storages.base import Entry
-from ssshelf.storages.offers import prompt_get
+from ssshelf.storages.offers import prompt
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -57,7 +57,7 @@ class Shelf(OfThisProcess, MutableMapping[ShelfKey, V], Generic[V]):
     ) -> None:
         self._shelf = shelf
         self._names = shelf._names
-        self._prompt = prompt_get(shelf.storage)
+        self._prompt = prompt(shelf.storage)
         self._kept = Kept(shelf, is_on=writeback)
         self._calls = Calls(_closing(self._kept, aclose), f"the shelf {shelf.name!r}")
 
@@ -82,6 +82,11 @@ class Shelf(OfThisProcess, MutableMapping[ShelfKey, V], Generic[V]):
         return value
 
     def __setitem__(self, key: ShelfKey, value: V) -> None:
+        """Store the value of a key; as ``set`` of ``ssshelf.Shelf``."""
+        if self._prompt is not None and not self._kept.is_on:
+            self._calls.check()
+            if self._prompt.put_now(*self._shelf._entries.entry(key, value)) is not None:
+                return
         self._call(self._kept.store, [(key, value)], partial(self._shelf.set, key, value))
 
     def __delitem__(self, key: ShelfKey) -> None:

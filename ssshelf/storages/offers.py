@@ -14,13 +14,13 @@ __all__ = [
     "BatchDelete",
     "ConditionalGet",
     "DescendingScan",
-    "PromptGet",
+    "Prompt",
     "ReadCache",
     "atomic_batch",
     "delete_many",
     "descending_scan",
     "get_changed",
-    "prompt_get",
+    "prompt",
     "recall",
 ]
 
@@ -83,17 +83,25 @@ class ConditionalGet(Protocol):
 
 
 @runtime_checkable
-class PromptGet(Protocol):
-    """A storage that mostly has at hand what it is asked for: those who block need not ask an event loop for it."""
+class Prompt(Protocol):
+    """A storage that those who block can use in their own thread, without an event loop; safe from all threads.
+
+    What it does waits for disks and locks, so it is not for an event loop.
+    """
 
     @abstractmethod
     def get_now(self, key: Key) -> Entry | None:
-        """Return what ``get`` would, or ``None`` if that has to be awaited; safe from all threads and in a fork.
-
-        It may wait for a disk, so it is not for an event loop.
+        """Return what ``get`` would, or ``None`` if that has to be awaited; in a fork, too.
 
         Raises:
             NotFoundError: There is none.
+        """
+
+    @abstractmethod
+    def put_now(self, key: Key, data: bytes) -> str | None:
+        """Do what ``put`` would, or return ``None`` if that has to be awaited; raises what ``put`` does.
+
+        When it is interrupted, it may still be done.
         """
 
 
@@ -138,9 +146,9 @@ async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
     return None if entry.etag == etag else entry
 
 
-def prompt_get(storage: Storage) -> PromptGet | None:
-    """Return ``storage`` as one that has entries at hand, if it may have some."""
-    return storage if isinstance(storage, PromptGet) else None
+def prompt(storage: Storage) -> Prompt | None:
+    """Return ``storage`` as one that those who block can use in their own thread, if it may be one."""
+    return storage if isinstance(storage, Prompt) else None
 
 
 def recall(storage: Storage, key: Key, etag: str | None = None) -> Entry | None:

@@ -136,6 +136,11 @@ class SQLiteStorage(Storage):
         (etag,) = await self._writer.do([Put(key, data, condition)])
         return str(etag)
 
+    def put_now(self, key: Key, data: bytes) -> str:
+        self._capabilities.check_entry(key, data)
+        (etag,) = self._writer.wait_for([Put(key, data)])
+        return str(etag)
+
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         await self._writer.do([Delete(key, condition)])
 

@@ -10,7 +10,7 @@ import pytest
 from ssshelf.errors import ConflictError, KeyTooLongError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Delete, Entry, IfAbsent, IfMatch, Put, Storage
-from ssshelf.storages.offers import AtomicBatch, BatchDelete, atomic_batch, get_changed, prompt_get, recall
+from ssshelf.storages.offers import AtomicBatch, BatchDelete, atomic_batch, get_changed, prompt, recall
 from ssshelf.testing._scans import texts_of
 
 __all__ = ["EntryPromises"]
@@ -34,8 +34,15 @@ def _batch(storage: Storage) -> AtomicBatch:
 
 
 async def _at_hand(storage: Storage, key: Key) -> Entry | None:
-    prompt = prompt_get(storage)
-    return None if prompt is None else await asyncio.to_thread(prompt.get_now, key)
+    offer = prompt(storage)
+    return None if offer is None else await asyncio.to_thread(offer.get_now, key)
+
+
+async def _put_at_once(storage: Storage, key: Key, data: bytes) -> str:
+    """Put from a thread that blocks, if the storage lets it; else as ever."""
+    offer = prompt(storage)
+    etag = None if offer is None else await asyncio.to_thread(offer.put_now, key, data)
+    return await storage.put(key, data) if etag is None else etag
 
 
 class EntryPromises:
@@ -115,6 +122,18 @@ class EntryPromises:
         await storage.aclose()
         with contextlib.suppress(ValueError):
             assert await _at_hand(storage, _KEY) is None
+
+    async def test_what_is_put_without_an_event_loop_is_put(self, storage: Storage) -> None:
+        for data in (b"one", b"two"):
+            etag = await _put_at_once(storage, _KEY, data)
+            assert await storage.get(_KEY) == Entry(data, etag)
+        with pytest.raises(TypeError):
+            await _put_at_once(storage, _KEY, "text")  # type: ignore[arg-type]
+        with pytest.raises(KeyTooLongError):
+            await _put_at_once(storage, Key("k" * storage.capabilities.max_key_bytes), b"")
+        await storage.aclose()
+        with pytest.raises(ValueError, match="closed"):
+            await _put_at_once(storage, _KEY, b"three")
 
     async def test_only_bytes_can_be_stored(self, storage: Storage) -> None:
         with pytest.raises(TypeError):

@@ -20,6 +20,7 @@ from ssshelf.storages.base import (
     Put,
     Row,
     Scan,
+    content_etag,
 )
 from ssshelf.storages.memory import MemoryStorage
 from ssshelf.storages.wrapper import WrapperStorage
@@ -80,6 +81,20 @@ class HasTheFirstAtHand(Broken):
 
     def get_now(self, key: Key) -> Entry | None:
         return self.seen.get(key)
+
+    def put_now(self, key: Key, data: bytes) -> str | None:
+        del key, data
+        return None
+
+
+class OnlySaysThatItPuts(Broken):
+    def get_now(self, key: Key) -> Entry | None:
+        del key
+        return None
+
+    def put_now(self, key: Key, data: bytes) -> str | None:
+        del key
+        return content_etag(data)
 
 
 class EmptyIsAbsent(Broken):

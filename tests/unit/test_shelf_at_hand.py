@@ -70,6 +70,45 @@ def test_values_of_a_file_are_read_at_once(path: str, options: Any) -> None:
         assert caught.value.key == ("c", 4)
 
 
+def test_values_are_stored_in_a_file_while_the_event_loop_is_silent(path: str) -> None:
+    with ssshelf.open(path) as shelf, silence():
+        shelf["a"] = [1]
+        assert shelf["a"] == [1]
+        with pytest.raises(TypeError, match="the value of 'a' was not stored: object has no form here"):
+            shelf["a"] = object()
+        with pytest.raises(ssshelf.KeyTooLongError):
+            shelf["x" * 2000] = 1
+        assert shelf["a"] == [1]
+    with ssshelf.open(path, "r") as shelf, pytest.raises(PermissionError, match="opened for reading only"):
+        shelf["a"] = 2
+    with pytest.raises(ValueError, match="the shelf 'main' is closed"):
+        shelf["a"] = 2
+
+
+def test_threads_that_store_share_transactions(path: str) -> None:
+    with ssshelf.open(path) as shelf:
+
+        def store(number: int) -> None:
+            for turn in range(20):
+                shelf[number, turn] = turn
+
+        threads = [threading.Thread(target=store, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(shelf) == 160
+
+
+def test_what_interrupts_a_put_may_put(path: str) -> None:
+    storage = SQLiteStorage(path)
+    with ssshelf.open(storage) as shelf:
+        with storage._writer._lock:
+            shelf["a"] = 1
+        assert shelf["a"] == 1
+    run(storage.aclose)
+
+
 def test_what_returned_is_read(path: str) -> None:
     with ssshelf.open(path) as shelf, ssshelf.open(path) as other:
         for number in range(100):
