@@ -101,17 +101,17 @@ class Background:
 
     def check(self) -> None:
         """Refuse callers that may not wait for the event loop; raises what ``call`` does."""
-        if self._pid != os.getpid():
+        if self is not _current:
             msg = "this was opened before a fork: open it again in each process"
             raise ValueError(msg)
         if self._thread_id == threading.get_ident():
             msg = "a blocking call in a function that the event loop runs would wait for itself: await there"
             raise RuntimeError(msg)
-        if sys.is_finalizing():
-            raise RuntimeError(_ENDING)
 
     def _ready(self) -> asyncio.AbstractEventLoop:
         self.check()
+        if sys.is_finalizing():
+            raise RuntimeError(_ENDING)
         return self._loop or self._started()
 
     def _started(self) -> asyncio.AbstractEventLoop:

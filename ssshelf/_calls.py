@@ -42,7 +42,9 @@ class Calls:
 
     def check(self) -> None:
         """Raise what ``call`` would, although nothing needs to be called."""
-        self._open().check()
+        if self._is_closed:
+            self._open()
+        self._background.check()
 
     @property
     def is_forked(self) -> bool:

@@ -6,16 +6,18 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from ssshelf._concurrency import chunks, map_bounded, read_ahead
+from ssshelf._concurrency import chunks, each_bounded, map_bounded, read_ahead
 from ssshelf._naming import named
+from ssshelf._pace import Pace
 from ssshelf._ranges import Names, Range, ShelfKey
-from ssshelf._taken import TAKEN, is_taken
+from ssshelf._taken import TAKEN
 from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.serializers import Serializer
-from ssshelf.storages.base import Entry, Storage
+from ssshelf.storages.base import Entry, Put, Storage
+from ssshelf.storages.offers import atomic_batch
 
-__all__ = ["ABSENT", "BULK", "Entries", "pairs_of"]
+__all__ = ["ABSENT", "BULK", "Entries", "pairs_of", "present"]
 
 V = TypeVar("V")
 ABSENT: Final[Any] = object()
@@ -86,7 +88,7 @@ class Entries(Generic[V]):
             KeyTooLongError: The key is too long.
         """
         at, data = self.names.key(key), self.dump(key, value)
-        self.storage.capabilities.check_entry(at, data, f"the value of {key!r:.200}")
+        self.storage.capabilities.check_entry(at, data, lambda: f"the value of {key!r:.200}")
         return at, data
 
     async def read(self, at: Key) -> Entry:
@@ -95,10 +97,21 @@ class Entries(Generic[V]):
         Raises:
             NotFoundError: There is none, or only the mark of a pop.
         """
-        entry = await self.storage.get(at)
-        if is_taken(entry):
-            raise NotFoundError(at)
-        return entry
+        return present(at, await self.storage.get(at))
+
+    async def write(self, pairs: Iterable[tuple[ShelfKey, V]], pace: Pace) -> None:
+        """Store values, of several for one key the last one, once all of them have been found fit to be stored.
+
+        Args:
+            pairs: ``BULK`` at most.
+            pace: How many are written at a time where one transaction does not take them all.
+        """
+        entries = dict(self.entry(key, value) for key, value in pairs)
+        batch = atomic_batch(self.storage)
+        if len(entries) > 1 and batch is not None and self.storage.capabilities.atomic_batch >= BULK:
+            await batch.commit([Put(*entry) for entry in entries.items()])
+        else:
+            await each_bounded(lambda entry: self.storage.put(*entry), entries.items(), pace)
 
     async def find(self, at: Key) -> tuple[Key, V] | None:
         """Return the key and the value under it, if there is one."""
@@ -170,6 +183,17 @@ class Entries(Generic[V]):
             if keys:
                 return keys[0]
         return None
+
+
+def present(at: Key, entry: Entry) -> Entry:
+    """Return ``entry``, unless it is only the mark of a pop.
+
+    Raises:
+        NotFoundError: It is.
+    """
+    if entry.data == TAKEN:
+        raise NotFoundError(at)
+    return entry
 
 
 def pairs_of(other: Any, more: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:

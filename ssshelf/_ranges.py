@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -73,10 +74,11 @@ class Names:
         root: What all entries are stored under.
     """
 
-    __slots__ = ("root",)
+    __slots__ = ("_below", "root")
 
     def __init__(self, name: str) -> None:
         self.root = Key("shelves", name)
+        self._below = self.root.below
 
     def key(self, key: ShelfKey) -> Key:
         """Return under which key the value of ``key`` is stored.
@@ -85,11 +87,13 @@ class Names:
             TypeError: It is no key.
             ValueError: It is an empty tuple, or a part has no place in the order of keys.
         """
+        if type(key) is str:
+            return _key_of_text(self._below, key)
         parts = key if isinstance(key, tuple) else (key,)
         if not parts:
             msg = "an empty tuple is no key: a key has one part at least"
             raise ValueError(msg)
-        return Key.from_text(self.root.below + encode(parts)[:-1])
+        return Key.from_text(self._below + encode(parts)[:-1])
 
     def parts(self, key: Key) -> ShelfKey:
         """Return the inverse of ``key``, in canonical form.
@@ -98,7 +102,7 @@ class Names:
             CorruptionError: Something else has made the name.
         """
         try:
-            parts = decode(key.below[len(self.root.below) :])
+            parts = decode(key.below[len(self._below) :])
         except ValueError as error:
             raise CorruptionError(key, "its name is not that of a value") from error
         return parts[0] if len(parts) == 1 else parts
@@ -112,7 +116,7 @@ class Names:
             stop: The first key, likewise, that is not in the range any more.
         """
         leading, first = (() if given is None else parts_of(given) for given in (prefix, start))
-        base = Key.from_text((self.root.below + encode(leading))[:-1])
+        base = Key.from_text((self._below + encode(leading))[:-1])
         low = base.below + encode(first)
         high = f"{base.below[:-1]}0" if stop is None else base.below + encode(parts_of(stop))
         # Names end in "!" where texts end in "!/": without its end, a text sorts right before the name.
@@ -126,3 +130,8 @@ class Names:
 
     def _alone(self, at: Key) -> _Span:
         return _Span(self.root, at.text[:-1], at.below, limit=1)
+
+
+@functools.lru_cache(maxsize=8192)
+def _key_of_text(below: str, text: str) -> Key:
+    return Key.from_text(below + encode((text,))[:-1])

@@ -34,7 +34,7 @@ class JSONSerializer(Serializer[Any]):
     def dump(self, item: Any) -> bytes:
         if type(item) is dict and _PLAIN.issuperset(map(type, item.values())) and _TEXTS.issuperset(map(type, item)):
             data = orjson.dumps(item)  # many times as fast as to look at each value first
-            if b'"$' not in data:
+            if _DOLLAR not in data or b'"$' not in data:
                 return data
         try:
             return orjson.dumps(_tagged(item, _LITERAL))
@@ -43,7 +43,7 @@ class JSONSerializer(Serializer[Any]):
 
     def load(self, data: bytes) -> Any:
         item = orjson.loads(data)
-        return _untagged(item) if b'"$' in data else item
+        return _untagged(item) if _DOLLAR in data and b'"$' in data else item
 
 
 class DictSerializer(JSONSerializer):
@@ -87,7 +87,10 @@ class MsgpackSerializer(Serializer[Any]):
 
     def load(self, data: bytes) -> Any:
         item = self._decode(data)
-        return _untagged(item) if b"$" in data else item
+        return _untagged(item) if _DOLLAR in data else item
+
+
+_DOLLAR = ord("$")  # a number is found in bytes many times as fast as other bytes are
 
 
 def _too_deep() -> ValueError:

@@ -1,6 +1,6 @@
 """Reading an SQLite file: in a thread of its own, and small entries right in the thread of the caller.
 
-To ask another thread takes several times as long as to read an entry that is in memory anyway.
+To ask another thread takes many times as long as to read an entry that is in memory anyway.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _LARGEST_NEAR_BYTES = 64 * 1024
 _SELECT_SMALL = f"""
 SELECT CASE WHEN length(data) <= {_LARGEST_NEAR_BYTES} THEN data END, etag FROM entries WHERE key = ?
 """  # noqa: S608  a constant
+_MOST_HASHES = 8192
+_hashes: dict[str, int] = {}
+"""Python's hashes of data by their digests, once these were found to agree; a digest takes ten times as long."""
 _IN_A_ROW = 64
 _SLOW_S = 0.005  # longer than to wait for a core
 
@@ -48,7 +51,7 @@ class Reading:
     def __init__(self, connection: sqlite3.Connection, near: sqlite3.Connection) -> None:
         self.connection = connection
         self.near = near
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # what interrupts a reader in its own thread may read, too
 
     def close(self) -> None:
         """Close both, once nobody reads any more."""
@@ -58,11 +61,11 @@ class Reading:
 
 
 class Near:
-    """Reads entries in the thread of its caller, which may be that of an event loop; says so when it should not.
+    """Reads entries in the thread of its caller; says so when it should not. Safe from threads.
 
-    It is asked for small entries only, waits for no lock, and leaves every 65th read to the thread, so that the event
-    loop gets its turn. After a read that took more than five milliseconds, as that of a disk may, the next 64 are left
-    to the thread, too.
+    For an event loop it reads small entries only, waits for no lock, and leaves every 65th read to the reading thread,
+    so that other tasks get their turn. After a read that took more than five milliseconds, as that of a disk may, the
+    next 64 are left to that thread, too. A caller who blocks has a thread to himself, which may wait.
 
     Args:
         connect: Opens the connections, in the reading thread.
@@ -74,7 +77,7 @@ class Near:
         self._clock = clock
         self._opened: Callable[[], Reading | None] = lambda: None
         self._left = _IN_A_ROW
-        self._pid = os.getpid()
+        self._process = _process
 
     def open(self) -> Reading:
         """Open the file, in the reading thread, and read from it here from now on."""
@@ -83,7 +86,7 @@ class Near:
         return reading
 
     def find(self, key: Key) -> Any:
-        """Return data and etag of ``key``, ``None`` if there is no such entry, or ``ASK``.
+        """Return data and etag of ``key`` for an event loop, ``None`` if there is no such entry, or ``ASK``.
 
         Raises:
             CorruptionError: The entry is damaged.
@@ -91,29 +94,69 @@ class Near:
         if self._left <= 0:
             self._left = self._left + 1 if self._left else _IN_A_ROW
             return ASK
-        reading = self._opened()
-        if reading is None or self._pid != os.getpid() or not reading.lock.acquire(blocking=False):
+        reading = self._opened() if self._process is _process else None
+        if reading is None or not reading.lock.acquire(blocking=False):
             return ASK
         self._left -= 1
         started = self._clock()
         try:
-            row = select(key, reading.near, _SELECT_SMALL)
+            row = reading.near.execute(_SELECT_SMALL, (key.text,)).fetchone()
         except sqlite3.Error:  # the thread tells what is wrong, or waits until it is not
             return ASK
         finally:
             reading.lock.release()
         if self._clock() - started > _SLOW_S:
             self._left = -_IN_A_ROW
-        return ASK if row is not None and row[0] is None else row
+        return ASK if row is not None and row[0] is None else checked(key, row)
+
+    def wait_for(self, key: Key) -> Any:
+        """Return what ``find`` does, for a caller who blocks: of whatever size, and when it is his turn."""
+        reading = self._opened() if self._process is _process else None
+        if reading is None:
+            return ASK
+        try:
+            with reading.lock:  # `acquire` and `try` could be parted by an interrupt, and nobody would release it
+                row = reading.near.execute(_SELECT, (key.text,)).fetchone()
+        except sqlite3.Error:
+            return ASK
+        return checked(key, row)
 
 
-def select(key: Key, connection: sqlite3.Connection, query: str = _SELECT) -> Any:
+_process = object()
+"""Stands for this process: another one after a fork. To ask the system each time takes a tenth of a read."""
+
+
+def _after_fork() -> None:
+    global _process  # noqa: PLW0603  a process has one
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def select(key: Key, connection: sqlite3.Connection) -> Any:
     """Return the row of ``key``, ``None`` if there is none.
 
     Raises:
-        CorruptionError: It is damaged, which SQLite notices of pages only.
+        CorruptionError: It is damaged.
     """
-    row = connection.execute(query, (key.text,)).fetchone()
-    if row is not None and row[0] is not None and content_etag(row[0]) != row[1]:
-        raise CorruptionError(key, "it is damaged: it has another digest than when it was written")
+    return checked(key, connection.execute(_SELECT, (key.text,)).fetchone())
+
+
+def checked(key: Key, row: Any) -> Any:
+    """Return ``row``, if it is as it was written: SQLite notices damages of pages only.
+
+    Raises:
+        CorruptionError: It is not.
+    """
+    if row is None:
+        return None
+    data, etag = row
+    if _hashes.get(etag) != (hashed := hash(data)):
+        if content_etag(data) != etag:
+            raise CorruptionError(key, "it is damaged: it has another digest than when it was written")
+        if len(_hashes) >= _MOST_HASHES:
+            _hashes.clear()
+        _hashes[etag] = hashed
     return row

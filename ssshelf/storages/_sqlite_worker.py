@@ -21,12 +21,35 @@ class _Closable(Protocol):
 Job = TypeVar("Job")
 Connection = TypeVar("Connection", bound=_Closable)
 Outcome: TypeAlias = tuple[Any, Exception | None]
-_Waiting: TypeAlias = "tuple[Job, asyncio.Future[Any]]"
+_Waiting: TypeAlias = "tuple[Job, asyncio.Future[Any] | _Answer]"
 _MAX_JOBS = 1000
 
 
+class _Answer:
+    """What a caller who blocks waits for; a ``Future`` of ``concurrent.futures`` takes twice as long."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+        self._error: Exception | None = None
+        self._is_there = threading.Lock()
+        self._is_there.acquire()
+
+    def settle(self, outcome: Outcome) -> None:
+        self._value, self._error = outcome
+        self._is_there.release()
+
+    def result(self) -> Any:
+        self._is_there.acquire()
+        if self._error is None:
+            return self._value
+        try:
+            raise self._error
+        finally:
+            self._error = None  # whose traceback has this frame
+
+
 class Worker(Generic[Job, Connection]):
-    """Runs jobs on a thread of its own, for any number of event loops.
+    """Runs jobs on a thread of its own, for any number of event loops, and of threads that block.
 
     The thread starts with the first job and knows nothing of the storage, so that a forgotten storage can be
     collected. It is a daemon: what it has not answered yet was promised to nobody.
@@ -48,7 +71,7 @@ class Worker(Generic[Job, Connection]):
         self._connect = connect
         self._run = run
         self._gathered: WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Waiting[Job]]] = WeakKeyDictionary()
-        self._lock = threading.Lock()  # nothing may be queued behind the end
+        self._lock = threading.RLock()  # nothing may be queued behind the end, but by what interrupts who queues
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._stopped = False
@@ -59,24 +82,40 @@ class Worker(Generic[Job, Connection]):
         Raises:
             ValueError: The worker was stopped, or belongs to the process this one was forked from.
         """
-        if self._pid != os.getpid():  # before the lock, which another thread may have held then
-            msg = "this storage was opened before a fork: open it again in each process"
-            raise ValueError(msg)
+        self._check_process()
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         with self._lock:
-            if self._stopped:
-                msg = "the storage is closed"
-                raise ValueError(msg)
-            if self._thread is None:
-                # The target holds the queue and not `self`.
-                target = (self._queue, self._connect, self._run)
-                self._thread = threading.Thread(target=_serve, args=target, name=self._name, daemon=True)
-                self._thread.start()
+            self._check_running()
             if not (gathered := self._gathered.setdefault(loop, [])):
                 loop.call_soon(self._hand_over, gathered)
             gathered.append((job, future))
         return await future
+
+    def wait_for(self, job: Job) -> Any:
+        """Return what ``do`` does, for a caller who blocks; when he is interrupted, the job may still be done."""
+        self._check_process()
+        answer = _Answer()
+        with self._lock:
+            self._check_running()
+            self._queue.put([(job, answer)])
+        return answer.result()
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():  # before the lock, which another thread may have held then
+            msg = "this storage was opened before a fork: open it again in each process"
+            raise ValueError(msg)
+
+    def _check_running(self) -> None:
+        """Start the thread, if it has not been; the lock is held."""
+        if self._stopped:
+            msg = "the storage is closed"
+            raise ValueError(msg)
+        if self._thread is None:
+            # The target holds the queue and not `self`.
+            target = (self._queue, self._connect, self._run)
+            self._thread = threading.Thread(target=_serve, args=target, name=self._name, daemon=True)
+            self._thread.start()
 
     @property
     def is_running(self) -> bool:
@@ -151,10 +190,13 @@ def _take(waiting: queue.SimpleQueue[list[_Waiting[Job]] | None]) -> tuple[list[
     return batch, True
 
 
-def _answer(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Outcome]) -> None:
+def _answer(waiting: Sequence[asyncio.Future[Any] | _Answer], outcomes: Sequence[Outcome]) -> None:
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = defaultdict(list)
-    for future, outcome in zip(futures, outcomes, strict=True):
-        by_loop[future.get_loop()].append((future, outcome))
+    for future, outcome in zip(waiting, outcomes, strict=True):
+        if isinstance(future, _Answer):
+            future.settle(outcome)
+        else:
+            by_loop[future.get_loop()].append((future, outcome))
     for loop, answers in by_loop.items():
         try:
             loop.call_soon_threadsafe(_settle, answers)

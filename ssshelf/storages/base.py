@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
@@ -148,13 +148,13 @@ class Capabilities:
             longest = max(key.parts, key=lambda part: len(Key(part).text))
             raise KeyTooLongError(longest, len(key.text), self.max_key_bytes)
 
-    def check_entry(self, key: Key, data: bytes, name: str = "") -> None:
+    def check_entry(self, key: Key, data: bytes, name: Callable[[], str] | None = None) -> None:
         """Refuse what cannot be stored, before anything is sent.
 
         Args:
             key: The key.
             data: The entry.
-            name: What an error calls the entry; by default the key.
+            name: Tells what an error calls the entry; by default the key.
 
         Raises:
             TypeError: ``data`` is not bytes.
@@ -163,10 +163,11 @@ class Capabilities:
         """
         self.check_key(key)
         if not isinstance(data, bytes):
-            msg = f"{name or key}: a storage takes bytes, not {type(data).__name__}"
+            msg = f"{name() if name else key}: a storage takes bytes, not {type(data).__name__}"
             raise TypeError(msg)
         if self.max_value_bytes is not None and len(data) > self.max_value_bytes:
-            msg = f"{name or key}: {len(data)} bytes are more than the {self.max_value_bytes} this store takes"
+            most = self.max_value_bytes
+            msg = f"{name() if name else key}: {len(data)} bytes are more than the {most} this store takes"
             raise ValueError(msg)
 
 

@@ -14,11 +14,13 @@ __all__ = [
     "BatchDelete",
     "ConditionalGet",
     "DescendingScan",
+    "Prompt",
     "ReadCache",
     "atomic_batch",
     "delete_many",
     "descending_scan",
     "get_changed",
+    "prompt",
     "recall",
 ]
 
@@ -81,6 +83,29 @@ class ConditionalGet(Protocol):
 
 
 @runtime_checkable
+class Prompt(Protocol):
+    """A storage that those who block can use in their own thread, without an event loop; safe from all threads.
+
+    What it does waits for disks and locks, so it is not for an event loop.
+    """
+
+    @abstractmethod
+    def get_now(self, key: Key) -> Entry | None:
+        """Return what ``get`` would, or ``None`` if that has to be awaited; in a fork, too.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+    @abstractmethod
+    def put_now(self, key: Key, data: bytes) -> str | None:
+        """Do what ``put`` would, or return ``None`` if that has to be awaited; raises what ``put`` does.
+
+        When it is interrupted, it may still be done.
+        """
+
+
+@runtime_checkable
 class ReadCache(Protocol):
     """A storage that remembers what was read from it."""
 
@@ -119,6 +144,11 @@ async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
         return await storage.get_changed(key, etag)
     entry = await storage.get(key)
     return None if entry.etag == etag else entry
+
+
+def prompt(storage: Storage) -> Prompt | None:
+    """Return ``storage`` as one that those who block can use in their own thread, if it may be one."""
+    return storage if isinstance(storage, Prompt) else None
 
 
 def recall(storage: Storage, key: Key, etag: str | None = None) -> Entry | None:

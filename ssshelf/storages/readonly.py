@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from ssshelf.errors import DeniedError
 from ssshelf.keys import Key
-from ssshelf.storages.base import Condition, IfMatch, Operation
+from ssshelf.storages.base import Condition, Entry, IfMatch, Operation, Storage
+from ssshelf.storages.offers import prompt
 from ssshelf.storages.probe import Probe
 from ssshelf.storages.wrapper import WrapperStorage
 
@@ -20,6 +21,16 @@ class ReadOnlyStorage(WrapperStorage):
     Args:
         inner: The storage inside, which ``aclose`` closes too.
     """
+
+    def __init__(self, inner: Storage) -> None:
+        super().__init__(inner)
+        self._prompt = prompt(inner)
+
+    def get_now(self, key: Key) -> Entry | None:
+        return None if self._prompt is None else self._prompt.get_now(key)
+
+    def put_now(self, key: Key, data: bytes) -> str | None:  # noqa: ARG002
+        self._refuse()
 
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:  # noqa: ARG002
         self._refuse()

@@ -66,6 +66,8 @@ _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _CORRUPT = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 _ASCENDING = "SELECT key, etag, length(data), modified_us FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
+_REPLACE = "REPLACE INTO entries (key, data, etag, modified_us) VALUES (?, ?, ?, ?)"
+_DELETE = "DELETE FROM entries WHERE key = ?"
 _DESCENDING = _ASCENDING.replace("ORDER BY key", "ORDER BY key DESC")
 
 
@@ -123,9 +125,20 @@ class SQLiteStorage(Storage):
             raise NotFoundError(key)
         return Entry(*row)
 
+    def get_now(self, key: Key) -> Entry | None:
+        row = self._near.wait_for(key)
+        if row is None:
+            raise NotFoundError(key)
+        return None if row is ASK else Entry(*row)
+
     async def put(self, key: Key, data: bytes, *, condition: Condition | None = None) -> str:
         self._capabilities.check_entry(key, data)
         (etag,) = await self._writer.do([Put(key, data, condition)])
+        return str(etag)
+
+    def put_now(self, key: Key, data: bytes) -> str:
+        self._capabilities.check_entry(key, data)
+        (etag,) = self._writer.wait_for([Put(key, data)])
         return str(etag)
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
@@ -286,7 +299,8 @@ def _commit_together(
         for operations in jobs:
             try:
                 for operation in operations:
-                    _check_condition(connection, operation)
+                    if operation.condition is not None:
+                        _check_condition(connection, operation.key, operation.condition)
             except ConflictError as error:
                 outcomes.append((None, error))
             else:
@@ -299,27 +313,26 @@ def _commit_together(
     return outcomes
 
 
-def _check_condition(connection: sqlite3.Connection, operation: Operation) -> None:
-    if operation.condition is None:
-        return
-    row = connection.execute("SELECT etag FROM entries WHERE key = ?", (operation.key.text,)).fetchone()
+def _check_condition(connection: sqlite3.Connection, key: Key, condition: Condition) -> None:
+    row = connection.execute("SELECT etag FROM entries WHERE key = ?", (key.text,)).fetchone()
     found = row[0] if row else None
-    expected = None if isinstance(operation.condition, IfAbsent) else operation.condition.etag
+    expected = None if isinstance(condition, IfAbsent) else condition.etag
     if found != expected:
-        raise ConflictError(operation.key, expected, found)
+        raise ConflictError(key, expected, found)
 
 
 def _apply(connection: sqlite3.Connection, operations: Sequence[Operation], now_us: int) -> list[str | None]:
     etags: list[str | None] = []
+    rows: list[tuple[str, bytes, str, int]] = []
     for operation in operations:
         if isinstance(operation, Put):
             etag = content_etag(operation.data)
-            row = (operation.key.text, operation.data, etag, now_us)
-            connection.execute("REPLACE INTO entries (key, data, etag, modified_us) VALUES (?, ?, ?, ?)", row)
+            rows.append((operation.key.text, operation.data, etag, now_us))
             etags.append(etag)
         else:
-            connection.execute("DELETE FROM entries WHERE key = ?", (operation.key.text,))
+            connection.execute(_DELETE, (operation.key.text,))
             etags.append(None)
+    connection.executemany(_REPLACE, rows)
     return etags
 
 

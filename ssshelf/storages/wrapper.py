@@ -19,7 +19,8 @@ __all__ = ["WrapperStorage"]
 class WrapperStorage(Storage):
     """Does what the storage inside does; the base of storages that add something to it.
 
-    It offers transactions, batch deletions, descending listings, conditional gets and a cache when that does.
+    It offers transactions, batch deletions, descending listings, conditional gets and a cache when that does; no
+    ``Prompt``, which would go past what a subclass does about gets.
 
     Args:
         inner: The storage inside, which ``aclose`` closes too.

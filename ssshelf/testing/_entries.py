@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from ssshelf.errors import ConflictError, KeyTooLongError, NotFoundError, UnavailableError, UnsupportedError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Delete, Entry, IfAbsent, IfMatch, Put, Storage
-from ssshelf.storages.offers import AtomicBatch, BatchDelete, atomic_batch, get_changed, recall
+from ssshelf.storages.offers import AtomicBatch, BatchDelete, atomic_batch, get_changed, prompt, recall
 from ssshelf.testing._scans import texts_of
 
 __all__ = ["EntryPromises"]
@@ -30,6 +31,18 @@ def _batch(storage: Storage) -> AtomicBatch:
     if batch is None:
         pytest.skip("capability: atomic_batch is 1")
     return batch
+
+
+async def _at_hand(storage: Storage, key: Key) -> Entry | None:
+    offer = prompt(storage)
+    return None if offer is None else await asyncio.to_thread(offer.get_now, key)
+
+
+async def _put_at_once(storage: Storage, key: Key, data: bytes) -> str:
+    """Put from a thread that blocks, if the storage lets it; else as ever."""
+    offer = prompt(storage)
+    etag = None if offer is None else await asyncio.to_thread(offer.put_now, key, data)
+    return await storage.put(key, data) if etag is None else etag
 
 
 class EntryPromises:
@@ -96,6 +109,31 @@ class EntryPromises:
 
         await storage.delete(_KEY)
         assert recall(storage, _KEY) is None
+
+    async def test_what_is_at_hand_is_the_newest(self, storage: Storage) -> None:
+        for data in (b"one", b"two"):
+            await storage.put(_KEY, data)
+            entry = await storage.get(_KEY)
+            assert await _at_hand(storage, _KEY) in (None, entry)
+
+        await storage.delete(_KEY)
+        with contextlib.suppress(NotFoundError):
+            assert await _at_hand(storage, _KEY) is None
+        await storage.aclose()
+        with contextlib.suppress(ValueError):
+            assert await _at_hand(storage, _KEY) is None
+
+    async def test_what_is_put_without_an_event_loop_is_put(self, storage: Storage) -> None:
+        for data in (b"one", b"two"):
+            etag = await _put_at_once(storage, _KEY, data)
+            assert await storage.get(_KEY) == Entry(data, etag)
+        with pytest.raises(TypeError):
+            await _put_at_once(storage, _KEY, "text")  # type: ignore[arg-type]
+        with pytest.raises(KeyTooLongError):
+            await _put_at_once(storage, Key("k" * storage.capabilities.max_key_bytes), b"")
+        await storage.aclose()
+        with pytest.raises(ValueError, match="closed"):
+            await _put_at_once(storage, _KEY, b"three")
 
     async def test_only_bytes_can_be_stored(self, storage: Storage) -> None:
         with pytest.raises(TypeError):

@@ -20,6 +20,7 @@ from ssshelf.storages.base import (
     Put,
     Row,
     Scan,
+    content_etag,
 )
 from ssshelf.storages.memory import MemoryStorage
 from ssshelf.storages.wrapper import WrapperStorage
@@ -68,6 +69,32 @@ class OutdatedCache(Broken):
     def recall(self, key: Key, etag: str | None = None) -> Entry | None:
         del etag
         return self.seen.get(key)
+
+
+class HasTheFirstAtHand(Broken):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[Key, Entry] = {}
+
+    async def get(self, key: Key) -> Entry:
+        return self.seen.setdefault(key, await super().get(key))
+
+    def get_now(self, key: Key) -> Entry | None:
+        return self.seen.get(key)
+
+    def put_now(self, key: Key, data: bytes) -> str | None:
+        del key, data
+        return None
+
+
+class OnlySaysThatItPuts(Broken):
+    def get_now(self, key: Key) -> Entry | None:
+        del key
+        return None
+
+    def put_now(self, key: Key, data: bytes) -> str | None:
+        del key
+        return content_etag(data)
 
 
 class EmptyIsAbsent(Broken):

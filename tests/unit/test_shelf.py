@@ -482,11 +482,22 @@ async def test_values_before_one_that_cannot_be_read_are_yielded() -> None:
 
 
 async def test_an_update_that_fails_tells_how_far_it_came() -> None:
-    shelf = Shelf(FaultyStorage(MemoryStorage(), fail_at(4, Fault.UNSENT)), concurrency=1)
+    shelf = Shelf(FaultyStorage(MemoryStorage(transactions=False), fail_at(4, Fault.UNSENT)), concurrency=1)
 
     with pytest.raises(UnavailableError) as caught:
         await shelf.update({n: n for n in range(10)})
     assert "4 of this call's operations were done" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("fault", [Fault.UNSENT, Fault.ANSWER_LOST])
+async def test_with_transactions_each_thousand_of_an_update_is_stored_whole_or_not_at_all(fault: Fault) -> None:
+    shelf = Shelf(FaultyStorage(MemoryStorage(), fail_at(1, fault)))
+
+    with pytest.raises(UnavailableError):
+        await shelf.update(MANY)
+    assert await shelf.count() == (1000 if fault is Fault.UNSENT else 2000)
+    await shelf.update(MANY)
+    assert await shelf.get_many(MANY) == MANY
 
 
 async def test_a_url_is_the_shelfs_to_close_and_a_storage_is_not(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ssshelf import MemoryStorage, Shelf
 from ssshelf.testing import CountingStorage, FaultyStorage, run_in_virtual_time
+from tests.storages import LimitedStorage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,6 +56,15 @@ CASES: list[Any] = [
 @pytest.mark.parametrize(("use", "requests", "at_once", "seconds"), CASES)
 def test_many_values_cost_few_round_trips(use: Any, requests: str, at_once: int, seconds: int) -> None:
     assert run_in_virtual_time(distant(use)) == (requests, at_once, seconds)
+
+
+@pytest.mark.parametrize(
+    ("atomic_batch", "counts"), [(2**31, {"commit": 3}), (1000, {"commit": 3}), (100, {"put": 2500})]
+)
+async def test_transactions_take_a_thousand_values_or_none(atomic_batch: int, counts: dict[str, int]) -> None:
+    counting = CountingStorage(LimitedStorage(MemoryStorage(), atomic_batch=atomic_batch))
+    await Shelf(counting).update({n: n for n in range(2500)})
+    assert counting.counts == counts
 
 
 def test_a_bulk_call_keeps_its_bound() -> None:

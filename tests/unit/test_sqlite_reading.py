@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from functools import partial
 from itertools import count, pairwise
@@ -14,6 +15,7 @@ import pytest
 from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.storages._sqlite_reading import ASK, Near, select
+from ssshelf.storages.base import Entry, content_etag
 from ssshelf.storages.sqlite import SQLiteStorage, _connect, _connect_to_read
 
 if TYPE_CHECKING:
@@ -102,12 +104,46 @@ def test_a_slow_read_sends_the_next_ones_to_the_thread(path: Path) -> None:
         assert [near.find(KEY) is ASK for _ in range(66)] == [True] * 65 + [False]
 
 
-async def test_nobody_waits_for_another_thread_that_reads(storage: SQLiteStorage) -> None:
+async def test_who_blocks_has_no_turn_to_give(storage: SQLiteStorage) -> None:
+    entry = await storage.get(KEY)
+
+    assert await asyncio.to_thread(lambda: [storage.get_now(KEY) for _ in range(200)]) == [entry] * 200
+    await storage.put(KEY, data := b"x" * 1_000_000)
+    assert await asyncio.to_thread(storage.get_now, KEY) == Entry(data, content_etag(data))
+    with pytest.raises(NotFoundError):
+        await asyncio.to_thread(storage.get_now, Key("absent"))
+
+
+async def test_an_event_loop_waits_for_nobody_who_reads_and_who_blocks_for_others(storage: SQLiteStorage) -> None:
+    entry = await storage.get(KEY)
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> Any:
+        reading = storage._near._opened()
+        assert reading is not None
+        with reading.lock:
+            held.set()
+            release.wait()
+            return storage.get_now(KEY)  # as what interrupts a read may do
+
+    holding = asyncio.create_task(asyncio.to_thread(hold))
+    await asyncio.to_thread(held.wait)
+    assert await waits(storage)
+    waiting = asyncio.create_task(asyncio.to_thread(storage.get_now, KEY))
+    release.set()
+    assert (await holding, await waiting) == (entry, entry)
+    assert not await waits(storage)
+
+
+async def test_what_is_not_at_hand_has_to_be_awaited(storage: SQLiteStorage, path: Path) -> None:
     reading = storage._near._opened()
     assert reading is not None
-    with reading.lock:
-        assert await waits(storage)
-    assert not await waits(storage)
+    reading.near.close()  # as any error
+    assert await asyncio.to_thread(storage.get_now, KEY) is None
+    async with SQLiteStorage(path) as unused:
+        assert await asyncio.to_thread(unused.get_now, KEY) is None
+    await storage.aclose()
+    assert await asyncio.to_thread(storage.get_now, KEY) is None
 
 
 async def test_nobody_waits_for_a_lock_of_the_file_here(storage: SQLiteStorage) -> None:

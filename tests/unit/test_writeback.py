@@ -42,7 +42,7 @@ class Interrupted(WrapperStorage):
 
 @pytest.fixture
 def storage() -> Interrupted:
-    return Interrupted(MemoryStorage())
+    return Interrupted(MemoryStorage(transactions=False))
 
 
 @pytest.fixture
