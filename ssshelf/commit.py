@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from ssshelf._concurrency import map_bounded
@@ -184,8 +183,8 @@ class Committer:
             if not _hindered_by_a_claim(transaction, outcome):
                 return await self._settled(transaction, draft, outcome)
             # Claims are taken one by one then; everything else still changes at once.
-            rest = await self._rest(replace(transaction, claims={}))
-            transaction = replace(transaction, adds=(), drops=(), releases={})
+            rest = await self._rest(transaction._replace(claims={}))
+            transaction = transaction._replace(adds=(), drops=(), releases={})
         fresh: dict[str, Claim] = {}
         try:
             await map_bounded(lambda prepare: prepare(), self._preparations(transaction, fresh), self._concurrency)

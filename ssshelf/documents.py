@@ -7,7 +7,7 @@ replace, remove, list, check and clean what a program has stored; where a new it
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog
@@ -68,11 +68,11 @@ class _DocumentReader(Reader[Document]):
 class _DocumentCatalog(Catalog[Document]):
     def draft(self, item: Document) -> tuple[Key, Draft]:
         key, draft = super().draft(item)
-        return key, replace(draft, content_type=item.content_type)
+        return key, draft._replace(content_type=item.content_type)
 
     def redraft(self, key: Key, stored: Stored) -> Draft:
         # The document is as it was, so its entries cover what they did; those of another one cover nothing.
-        return replace(super().redraft(key, stored), indexes=Draft.of(stored).indexes)
+        return super().redraft(key, stored)._replace(indexes=Draft.of(stored).indexes)
 
     def _indexes(self, item: Document, pk: str) -> tuple[Mapping[str, str], frozenset[str]]:  # noqa: ARG002  any pk
         for index in item.indexes:
