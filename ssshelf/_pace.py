@@ -50,7 +50,10 @@ class Pace:
         self._outer = _place.get()
 
     async def __aenter__(self) -> None:
-        await self._enter(first=False)
+        if self._is_full:
+            await self._turn(first=False)
+        else:
+            self._begin()
         _place.set(_Place(self, self._begun))
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -78,9 +81,12 @@ class Pace:
 
     async def _come_back(self) -> None:
         """Wait for room, but not for long: all who run may be waiting for this one."""
+        if not self._is_full:
+            self._begin()
+            return
         try:
             async with asyncio.timeout(_LONGEST_WAIT_S):
-                await self._enter(first=True)
+                await self._turn(first=True)
         except TimeoutError:
             self._begin()
 
@@ -98,10 +104,12 @@ class Pace:
         self._spoken_for -= 1
         return self._spoken_for < 0
 
-    async def _enter(self, *, first: bool) -> None:
-        if not self._waiting and self._running + 1 <= self.size:
-            self._begin()
-            return
+    @property
+    def _is_full(self) -> bool:
+        return bool(self._waiting) or self._running + 1 > self.size
+
+    async def _turn(self, *, first: bool) -> None:
+        """Wait to be let in, before all others or behind them."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.insert(0 if first else len(self._waiting), turn)
         try:

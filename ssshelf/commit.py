@@ -95,10 +95,10 @@ class Committer:
         Raises:
             KeyTooLongError: The key of the item, or of one of its index entries, is too long.
         """
-        self.storage.capabilities.check_key(item)
-        pk = self.layout.pk_of(item)
+        known, pk = self.storage.capabilities, self.layout.pk_of(item)
+        known.check_key(item)
         for index, cover in draft.indexes.items():
-            self.storage.capabilities.check_key(self.layout.longest_entry(index, pk, cover))
+            known.check_key(self.layout.longest_entry(index, pk, cover))
 
     async def commit(self, item: Key, base: Stored | None, draft: Draft | None) -> Revision | Lost:
         """Replace ``base``, which was stored under ``item``, by ``draft``; ``None`` leaves a tombstone.
