@@ -12,6 +12,8 @@ from ssshelf._pace import Pace
 __all__ = ["PerKey", "chunks", "each_bounded", "many", "map_bounded", "read_ahead"]
 
 _END = object()
+_FEW = 8
+"""So many values are no bulk: they need no pace."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -57,28 +59,57 @@ async def each_bounded(function: Callable[[A], Awaitable[object]], values: Itera
             failures.append(error)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(pace.most):
+        for _ in range(pace.most - 1):
             group.create_task(work())
-    if failures:
-        failures[0].add_note(f"{done} of this call's operations were done, {len(failures)} failed, none is half done")
-        raise failures[0]
+        await work()
+    _check(failures, done)
     return done
 
 
 async def map_bounded(function: Callable[[A], Awaitable[B]], values: Sequence[A], bound: int) -> list[B]:
     """Return ``function`` of each value, in order, at most ``bound`` of them awaited at a time.
 
-    Fails as ``each_bounded`` does.
+    Fails as ``each_bounded`` does. A few values are sent at once, whatever the store takes.
     """
     if len(values) <= 1:  # no task for the commonest cases
         return [await function(value) for value in values]
-    results: dict[int, B] = {}
+    if len(values) <= min(bound, _FEW):
+        return await _at_once(function, values)
+    results: list[Any] = [None] * len(values)
 
-    async def one(indexed: tuple[int, A]) -> None:
-        results[indexed[0]] = await function(indexed[1])
+    async def one(index: int) -> None:
+        results[index] = await function(values[index])
 
-    await each_bounded(one, enumerate(values), min(bound, len(values)))
-    return [results[index] for index in range(len(values))]
+    await each_bounded(one, range(len(values)), min(bound, len(values)))
+    return results
+
+
+async def _at_once(function: Callable[[A], Awaitable[B]], values: Sequence[A]) -> list[B]:
+    """Return ``function`` of each value; the first is awaited in this task, which saves one."""
+    done = 0
+    failures: list[Exception] = []
+
+    async def one(value: A) -> Any:
+        nonlocal done
+        try:
+            if not failures:
+                result = await function(value)
+                done += 1
+                return result
+        except Exception as error:  # noqa: BLE001  raised below, once all have ended
+            failures.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        others = [group.create_task(one(value)) for value in values[1:]]
+        first = await one(values[0])
+    _check(failures, done)
+    return [first, *(task.result() for task in others)]
+
+
+def _check(failures: Sequence[Exception], done: int) -> None:
+    if failures:
+        failures[0].add_note(f"{done} of this call's operations were done, {len(failures)} failed, none is half done")
+        raise failures[0]
 
 
 def chunks(values: Iterable[A], size: int) -> Iterator[list[A]]:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from contextvars import ContextVar
 
-__all__ = ["Pace", "is_bulk", "slow_down"]
+__all__ = ["Pace", "is_bulk", "rest", "slow_down"]
 
 _LONGEST_WAIT_S = 1.0
 
@@ -45,11 +45,15 @@ class Pace:
         self._running = 0
         self._begun = 0
         self._halved_at = 0
+        self._spoken_for = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._outer = _place.get()
 
     async def __aenter__(self) -> None:
-        await self._enter(first=False)
+        if self._is_full:
+            await self._turn(first=False)
+        else:
+            self._begin()
         _place.set(_Place(self, self._begun))
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -77,22 +81,35 @@ class Pace:
 
     async def _come_back(self) -> None:
         """Wait for room, but not for long: all who run may be waiting for this one."""
+        if not self._is_full:
+            self._begin()
+            return
         try:
             async with asyncio.timeout(_LONGEST_WAIT_S):
-                await self._enter(first=True)
+                await self._turn(first=True)
         except TimeoutError:
             self._begin()
 
-    def refuse(self, place: _Place) -> None:
-        """Halve it, unless what was refused was begun before it was halved the last time."""
+    def refuse(self, place: _Place) -> bool:
+        """Halve it, unless what was refused was begun before it was halved the last time.
+
+        Returns:
+            Whether that is news: not of what ran at the same time as something else that was refused.
+        """
         if place.number > self._halved_at:
+            self._spoken_for = self.size - 1
             self.size = max(1.0, self.size / 2)
             self._halved_at = self._begun
+            return True
+        self._spoken_for -= 1
+        return self._spoken_for < 0
 
-    async def _enter(self, *, first: bool) -> None:
-        if not self._waiting and self._running + 1 <= self.size:
-            self._begin()
-            return
+    @property
+    def _is_full(self) -> bool:
+        return bool(self._waiting) or self._running + 1 > self.size
+
+    async def _turn(self, *, first: bool) -> None:
+        """Wait to be let in, before all others or behind them."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.insert(0 if first else len(self._waiting), turn)
         try:
@@ -123,13 +140,23 @@ def is_bulk() -> bool:
     return _place.get() is not None
 
 
-async def slow_down(pause_s: float) -> None:
-    """Wait before a request that was refused is repeated; the paces that the caller runs at slow down."""
-    innermost = place = _place.get()
+def slow_down() -> bool:
+    """Have the paces that the caller runs at slow down, since a request was refused.
+
+    Returns:
+        Whether nobody has told of it yet: of what a bulk call has sent at once, the first refusal speaks for all.
+    """
+    place, is_news = _place.get(), True
     while place is not None:
-        place.pace.refuse(place)
+        is_news = place.pace.refuse(place) and is_news
         place = place.pace._outer
-    if innermost is not None:
-        await innermost.pace.rest(innermost, pause_s)
+    return is_news
+
+
+async def rest(pause_s: float) -> None:
+    """Wait before a request that was refused is repeated; meanwhile others of the same bulk call have its place."""
+    place = _place.get()
+    if place is not None:
+        await place.pace.rest(place, pause_s)
     elif pause_s:
         await asyncio.sleep(pause_s)

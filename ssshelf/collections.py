@@ -142,7 +142,7 @@ class Collection(Listing[T]):
             AttributeError: It lacks an attribute that is covered.
             TypeError, ValueError: A covered value has no form as JSON.
         """
-        return pack_cover(values_of(item, self.covers))
+        return pack_cover(values_of(item, self.covers)) if self.covers else ""
 
 
 def _names(covers: Iterable[str]) -> tuple[str, ...]:

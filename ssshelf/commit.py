@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from ssshelf._concurrency import map_bounded
@@ -96,10 +95,10 @@ class Committer:
         Raises:
             KeyTooLongError: The key of the item, or of one of its index entries, is too long.
         """
-        self.storage.capabilities.check_key(item)
-        pk = self.layout.pk_of(item)
+        known, pk = self.storage.capabilities, self.layout.pk_of(item)
+        known.check_key(item)
         for index, cover in draft.indexes.items():
-            self.storage.capabilities.check_key(self.layout.longest_entry(index, pk, cover))
+            known.check_key(self.layout.longest_entry(index, pk, cover))
 
     async def commit(self, item: Key, base: Stored | None, draft: Draft | None) -> Revision | Lost:
         """Replace ``base``, which was stored under ``item``, by ``draft``; ``None`` leaves a tombstone.
@@ -184,8 +183,8 @@ class Committer:
             if not _hindered_by_a_claim(transaction, outcome):
                 return await self._settled(transaction, draft, outcome)
             # Claims are taken one by one then; everything else still changes at once.
-            rest = await self._rest(replace(transaction, claims={}))
-            transaction = replace(transaction, adds=(), drops=(), releases={})
+            rest = await self._rest(transaction._replace(claims={}))
+            transaction = transaction._replace(adds=(), drops=(), releases={})
         fresh: dict[str, Claim] = {}
         try:
             await map_bounded(lambda prepare: prepare(), self._preparations(transaction, fresh), self._concurrency)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ssshelf._concurrency import map_bounded
 from ssshelf.catalog import Catalog
@@ -69,11 +69,11 @@ class _DocumentReader(Reader[Document]):
 class _DocumentCatalog(Catalog[Document]):
     def draft(self, item: Document) -> tuple[Key, Draft]:
         key, draft = super().draft(item)
-        return key, replace(draft, content_type=item.content_type)
+        return key, draft._replace(content_type=item.content_type)
 
     def redraft(self, key: Key, stored: Stored) -> Draft:
         # The document is as it was, so its entries cover what they did; those of another one cover nothing.
-        return replace(super().redraft(key, stored), indexes=Draft.of(stored).indexes)
+        return super().redraft(key, stored)._replace(indexes=Draft.of(stored).indexes)
 
     def _indexes(self, item: Document, pk: str) -> tuple[Mapping[str, str], frozenset[str]]:  # noqa: ARG002  any pk
         for index in item.indexes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ssshelf.covers import is_same_cover
 from ssshelf.envelope import Header, Stored
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "Lost", "Revision"]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What is to be stored under a primary key.
 
     Attributes:

@@ -10,15 +10,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
-
-T = TypeVar("T")
 
 __all__ = ["FORMAT_VERSION", "LINEAGE", "Header", "Stored", "pack", "unpack"]
 
@@ -27,11 +26,12 @@ LINEAGE = 16
 """How many earlier revisions a header remembers: the last ones, and the very first."""
 
 _IS_LIVE = {"live": True, "tombstone": False}
-_TEXTS = {str}
+_FIELDS = itemgetter("rev", "n", "prev", "state", "type", "size", "entries")
+_KINDS = (str, int, list, str, str, int, dict)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What the commit protocol knows of an item.
 
     Attributes:
@@ -49,8 +49,8 @@ class Header:
     n: int
     lineage: tuple[str, ...] = ()
     live: bool = True
-    entries: Mapping[str, str] = field(default_factory=dict)
-    claims: Mapping[str, str] = field(default_factory=dict)
+    entries: Mapping[str, str] = _NOTHING
+    claims: Mapping[str, str] = _NOTHING
     content_type: str = ""
 
     def descends_from(self, rev: str) -> bool:
@@ -67,8 +67,7 @@ class Header:
         return n > 1 and self.n - n >= LINEAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What is stored under a primary key: a live item or a tombstone."""
 
     etag: str
@@ -110,8 +109,7 @@ def unpack(key: Key, data: bytes) -> tuple[Header, bytes]:
         raise CorruptionError(key, reason)
     body = data[end + 1 :]
     try:
-        header = _header(line)
-        size = _checked(line["size"], int)
+        header, size = _header(line)
     except (LookupError, TypeError, ValueError, AttributeError):
         raise CorruptionError(key, "the header of the stored item is damaged") from None
     if size != len(body):
@@ -119,18 +117,14 @@ def unpack(key: Key, data: bytes) -> tuple[Header, bytes]:
     return header, body
 
 
-def _header(line: Mapping[str, Any]) -> Header:
-    lineage = _checked(line["prev"], list)
-    _check_texts(lineage)
-    return Header(
-        _checked(line["rev"], str),
-        _checked(line["n"], int),
-        tuple(lineage),
-        _IS_LIVE[line["state"]],
-        _by_index(line["entries"]),
-        _by_index(line["claims"]) if "claims" in line else {},
-        _checked(line["type"], str),
-    )
+def _header(line: Mapping[str, Any]) -> tuple[Header, int]:
+    """Return the header, and the size of the document behind it."""
+    fields = _FIELDS(line)
+    if tuple(map(type, fields)) != _KINDS:
+        raise TypeError
+    rev, n, lineage, state, content_type, size, entries = fields
+    claims = _by_index(line["claims"]) if "claims" in line else _NOTHING
+    return Header(rev, n, _texts(lineage), _IS_LIVE[state], _by_index(entries), claims, content_type), size
 
 
 def _by_ending(endings: Mapping[str, str]) -> dict[str, list[str]]:
@@ -143,18 +137,15 @@ def _by_ending(endings: Mapping[str, str]) -> dict[str, list[str]]:
 def _by_index(grouped: Mapping[str, Any]) -> dict[str, str]:
     endings: dict[str, str] = {}
     for ending, indexes in grouped.items():
-        _check_texts(_checked(indexes, list))
-        for index in indexes:
+        for index in _texts(indexes):
             endings[index] = ending
     return endings
 
 
-def _check_texts(values: list[Any]) -> None:
-    if not _TEXTS.issuperset(map(type, values)):
-        raise TypeError(str)
-
-
-def _checked(value: Any, kind: type[T]) -> T:
-    if type(value) is not kind:
-        raise TypeError(kind)
-    return value
+def _texts(values: Any) -> tuple[str, ...]:
+    if type(values) is not list:
+        raise TypeError
+    for value in values:
+        if type(value) is not str:
+            raise TypeError
+    return tuple(values)

@@ -33,6 +33,7 @@ _END = "!/"
 # Object stores that keep names in a file system allow 255 bytes between two slashes.
 _SEGMENT = 200
 _EXPONENT_LIMIT = 500
+_INT_LIMIT = 10**_EXPONENT_LIMIT
 _EPOCH = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _LAST_MICROSECOND = 10**18 - 1
 
@@ -144,7 +145,7 @@ def _encode_decimal(sign: int, digits: str, exponent: int) -> str:
 
 
 def _encode_int(number: int) -> str:
-    if abs(number) >= 10**_EXPONENT_LIMIT:  # also keeps str() below Python's limit on digits
+    if abs(number) >= _INT_LIMIT:  # also keeps str() below Python's limit on digits
         return _encode_decimal(0, "1", _EXPONENT_LIMIT)
     return _encode_decimal(number < 0, str(abs(int(number))), 0)
 

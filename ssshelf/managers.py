@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from ssshelf._concurrency import PerKey, each_bounded, many, map_bounded
@@ -104,7 +105,11 @@ class CManager(AllItems[T], Maintained[T]):
         # Of many at once, a wrong guess only makes a transaction larger that there is anyway.
         guesses = self._committer.has_transactions and (is_bulk() or not self.storage.capabilities.quick_reads)
         base = None if guesses else await self._committer.load(key)
-        return await self._write(key, lambda _: draft, base)
+
+        async def same(_: Stored | None) -> Draft:
+            return draft
+
+        return await self._write(key, same, base)
 
     async def insert_item(self, item: T) -> Revision:
         """Create the item and return its revision; of concurrent inserts exactly one succeeds.
@@ -122,7 +127,7 @@ class CManager(AllItems[T], Maintained[T]):
         """
         key, draft = self._catalog.draft(item)
 
-        def create(current: Stored | None) -> Draft:
+        async def create(current: Stored | None) -> Draft:
             if current is not None and current.header.live:
                 raise AlreadyExistsError(key, current.header.rev)
             return draft
@@ -221,7 +226,7 @@ class CManager(AllItems[T], Maintained[T]):
         if current is None or not current.header.live:
             return False
         try:
-            await self._write(key, lambda stored: _tombstone(key, stored), current)
+            await self._write(key, partial(_tombstone, key), current)
         except NotFoundError:  # somebody else was faster
             return False
         return True
@@ -327,7 +332,7 @@ class CManager(AllItems[T], Maintained[T]):
     async def _write(
         self,
         key: Key,
-        draft: Callable[[Stored | None], Draft | Awaitable[Draft | None] | None],
+        draft: Callable[[Stored | None], Awaitable[Draft | None]],
         base: Stored | None,
     ) -> Revision:
         """Commit what ``draft`` makes of what is stored, starting from ``base``, until nobody else was faster."""
@@ -335,9 +340,7 @@ class CManager(AllItems[T], Maintained[T]):
             if attempt > 1:  # the first time, what won is known and was just read
                 await asyncio.sleep(pause)
                 base = await self._committer.load(key)
-            new = draft(base)
-            if inspect.isawaitable(new):
-                new = await new
+            new = await draft(base)
             outcome = await self._committer.commit(key, base, new)
             if isinstance(outcome, Revision):
                 return outcome
@@ -349,7 +352,7 @@ def _rev(stored: Stored | None) -> str | None:
     return None if stored is None else stored.header.rev
 
 
-def _tombstone(key: Key, stored: Stored | None) -> None:
+async def _tombstone(key: Key, stored: Stored | None) -> None:
     if stored is None or not stored.header.live:
         raise NotFoundError(key)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ssshelf._pace import slow_down
+from ssshelf._pace import rest, slow_down
 from ssshelf.errors import ConflictError, UnavailableError
 
 __all__ = ["RetryBudget", "RetryPolicy", "maybe_applied", "uptime_s"]
@@ -46,7 +46,8 @@ class RetryBudget:
 
     A repetition takes ``cost`` tokens and is not made when there are fewer. A success brings ``refund`` back, or
     ``cost`` when it was a repetition itself. So while nothing succeeds, all calls together make at most
-    ``capacity // cost`` repetitions, and then one attempt each; while most succeeds, a budget is never felt.
+    ``capacity // cost`` repetitions, and then one attempt each; while most succeeds, a budget is never felt. Of what a
+    bulk call has sent at once, the first repetition pays for all, so it makes at most twice its ``concurrency`` more.
 
     The rule and the numbers are those of the AWS SDKs' standard mode.
     Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
@@ -122,10 +123,7 @@ class RetryPolicy:
         Args:
             started: When, on ``clock``, what these attempts belong to began; ``None`` means now.
         """
-        for number, pause in enumerate(self._pauses(self.attempts, started)):
-            if number and not self.budget.take():
-                return
-            yield pause
+        return self._pauses(self.attempts, started)
 
     def conflict_pauses(self, least: int = 1) -> Iterator[float]:
         """Yield the same for a write that is redone; a store that answers needs no budget.
@@ -180,10 +178,8 @@ class RetryPolicy:
         failures = [] if failures is None else failures
         started = self.clock() if started is None else started
         for number, pause in enumerate(self.pauses(started)):
-            if number:
-                await slow_down(pause)  # a bulk call which this is part of sends fewer at once
-                if self.clock() - started > self.deadline_s:  # the machine slept, too
-                    break
+            if number and not await self._may_repeat(pause, started):
+                break
             try:
                 answer = await request()
             except UnavailableError as error:
@@ -196,6 +192,14 @@ class RetryPolicy:
             raise UnavailableError(msg, maybe_applied=False)
         last = failures[-1]
         raise UnavailableError(last.reason, maybe_applied(failures)) from last
+
+    async def _may_repeat(self, pause_s: float, started: float) -> bool:
+        """Wait before a repetition; return whether it may be made."""
+        # A bulk call that this is part of sends fewer at once, and what it has sent at once pays once.
+        if slow_down() and not self.budget.take():
+            return False
+        await rest(pause_s)
+        return self.clock() - started <= self.deadline_s  # the machine may have slept, too
 
 
 def maybe_applied(failures: Iterable[UnavailableError]) -> bool:

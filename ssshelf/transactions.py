@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ssshelf.claims import Claim
 from ssshelf.drafts import Draft
@@ -15,8 +15,7 @@ from ssshelf.storages.base import IfAbsent, IfMatch, Operation, Put
 __all__ = ["Transaction", "next_header", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """One commit of an item.
 
     Attributes:

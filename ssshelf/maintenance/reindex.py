@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ssshelf._concurrency import map_bounded
@@ -123,7 +123,7 @@ class Reindex(Generic[T]):
                 stored = await self._committer.load(key)
                 if stored is None or not stored.header.live:
                     return False
-                draft = replace(self._catalog.redraft(key, stored), afresh=self._force)
+                draft = self._catalog.redraft(key, stored)._replace(afresh=self._force)
                 if draft.is_listed_by(stored.header) and not self._force:
                     return False
                 if not isinstance(await self._committer.commit(key, stored, draft), Lost):

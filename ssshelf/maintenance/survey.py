@@ -144,7 +144,7 @@ class Survey:
 
         async def find(row: Row) -> FoundItem:
             item = await find_item(self._committer, row)
-            return replace(item, stored=replace(item.stored, body=b"")) if isinstance(item.stored, Stored) else item
+            return replace(item, stored=item.stored._replace(body=b"")) if isinstance(item.stored, Stored) else item
 
         async for rows in self._uneven_pages(self._layout.items):
             uneven = [row for row in rows if self._is_uneven(self._layout.pk_of(row.key))]

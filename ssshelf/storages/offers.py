@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from ssshelf.keys import Key
 from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Operation, Scan, Storage
@@ -23,6 +23,10 @@ __all__ = [
     "prompt",
     "recall",
 ]
+
+# mypy: disable-error-code="type-abstract"
+
+P = TypeVar("P")
 
 
 @runtime_checkable
@@ -119,14 +123,19 @@ class ReadCache(Protocol):
         """
 
 
+def _offers(storage: Storage, offer: type[P]) -> TypeGuard[P]:
+    """Whether a storage offers something; its class is asked, since Python remembers the answer."""
+    return issubclass(type(storage), offer)
+
+
 def atomic_batch(storage: Storage) -> AtomicBatch | None:
     """Return ``storage`` as one with transactions, if it has them; its capabilities tell how large they may be."""
-    return storage if storage.capabilities.atomic_batch > 1 and isinstance(storage, AtomicBatch) else None
+    return storage if storage.capabilities.atomic_batch > 1 and _offers(storage, AtomicBatch) else None
 
 
 async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
     """Remove ``keys`` with as few requests as the storage allows; they may be absent."""
-    if len(keys) > 1 and isinstance(storage, BatchDelete):
+    if len(keys) > 1 and _offers(storage, BatchDelete):
         await storage.delete_many(keys)
     else:
         for key in keys:
@@ -135,12 +144,12 @@ async def delete_many(storage: Storage, keys: Sequence[Key]) -> None:
 
 def descending_scan(storage: Storage) -> DescendingScan | None:
     """Return ``storage`` as one that lists from the end, if it can."""
-    return storage if storage.capabilities.descending_scan and isinstance(storage, DescendingScan) else None
+    return storage if storage.capabilities.descending_scan and _offers(storage, DescendingScan) else None
 
 
 async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
     """Return what ``ConditionalGet`` does, also of a storage that always sends all of an entry."""
-    if isinstance(storage, ConditionalGet):
+    if _offers(storage, ConditionalGet):
         return await storage.get_changed(key, etag)
     entry = await storage.get(key)
     return None if entry.etag == etag else entry
@@ -153,4 +162,4 @@ def prompt(storage: Storage) -> Prompt | None:
 
 def recall(storage: Storage, key: Key, etag: str | None = None) -> Entry | None:
     """Return what ``ReadCache`` does; nothing of a storage that remembers nothing."""
-    return storage.recall(key, etag) if isinstance(storage, ReadCache) else None
+    return storage.recall(key, etag) if _offers(storage, ReadCache) else None

@@ -209,7 +209,7 @@ VARIANTS = (
     Variant(
         "an update is made once, of what was there at first",
         "ssshelf.managers:CManager._write",
-        (("new = draft(base)\n", "new = draft(base) if attempt == 0 else new\n"),),
+        (("new = await draft(base)\n", "new = await draft(base) if attempt == 0 else new\n"),),
         ("duel", "mixed"),
     ),
     Variant(

@@ -162,11 +162,46 @@ def test_few_values_have_results_too(values: list[int]) -> None:
     assert result == [value * 10 for value in values]
 
 
-@pytest.mark.parametrize("values", [range(1), range(5)])
+@pytest.mark.parametrize("values", [range(1), range(4), range(5)])
 def test_a_failure_of_one_is_that_of_all(values: range) -> None:
     failure, _ = time_of(lambda: map_bounded(Gauge(failing=(0,)), values, 4))
 
     assert isinstance(failure, ValueError)
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_what_runs_beside_a_failure_is_awaited_and_counted(count: int) -> None:
+    gauge = Gauge(failing=(1, 2), seconds=lambda value: 5.0 - value)
+
+    failure, seconds = time_of(lambda: map_bounded(gauge, range(count), 3))
+
+    assert (failure.args, seconds) == ((2,), 5)
+    assert (sorted(gauge.begun), gauge.cancelled) == ([0, 1, 2], [])
+    assert failure.__notes__ == ["1 of this call's operations were done, 2 failed, none is half done"]
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_after_a_failure_at_once_no_other_value_is_begun(count: int) -> None:
+    gauge = Gauge(failing=(0,), seconds=lambda _: None)
+
+    failure, _ = time_of(lambda: map_bounded(gauge, range(count), 3))
+
+    assert gauge.begun == [0]
+    assert failure.__notes__ == ["0 of this call's operations were done, 1 failed, none is half done"]
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_who_gives_up_on_a_few_or_many_leaves_nothing_running(count: int) -> None:
+    gauge = Gauge()
+
+    async def work() -> None:
+        async with asyncio.timeout(0.5):
+            await map_bounded(gauge, range(count), 3)
+
+    failure, seconds = time_of(work)
+
+    assert (type(failure), seconds) == (TimeoutError, 0.5)
+    assert sorted(gauge.cancelled) == [0, 1, 2]
 
 
 class Lane:

@@ -10,7 +10,7 @@ import pytest
 
 from ssshelf import CManager, DictItems, MemoryStorage, RetryPolicy, Shelf
 from ssshelf._concurrency import PerKey, each_bounded
-from ssshelf._pace import Pace, slow_down
+from ssshelf._pace import Pace, rest, slow_down
 from ssshelf.errors import UnavailableError
 from ssshelf.serializers import JSONSerializer
 from ssshelf.storages.wrapper import WrapperStorage
@@ -110,11 +110,12 @@ def test_a_store_of_little_is_not_given_up() -> None:
     assert len(storage.taken) / storage.taken[-1] >= 0.9 * 100
 
 
-def test_two_bulk_calls_share_a_store() -> None:
+@pytest.mark.parametrize("concurrency", [32, 64])
+def test_two_bulk_calls_share_a_store(concurrency: int) -> None:
     storage = Throttling(1000)
 
     async def one(name: str) -> float:
-        shelf = Shelf(storage, name=name, serializer="json", concurrency=32)
+        shelf = Shelf(storage, name=name, serializer="json", concurrency=concurrency)
         await shelf.update(values(3000))
         return asyncio.get_running_loop().time()
 
@@ -144,22 +145,23 @@ def test_a_store_that_recovers_is_noticed() -> None:
 
 
 async def test_what_is_refused_at_once_halves_a_window_once() -> None:
-    pace = Pace(16)
-    refused = asyncio.Event()
+    pace, all_sent = Pace(16), asyncio.Barrier(12)
+    told: list[bool] = []
+    sizes: set[float] = set()
 
     async def value() -> None:
         async with pace:
-            if pace.size == 16:
-                await slow_down(0)
-                refused.set()
+            await all_sent.wait()
+            told.append(slow_down())
+            sizes.add(pace.size)
+            await rest(0)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(12):
             group.create_task(value())
-        await refused.wait()
-        size = pace.size
 
-    assert 8 <= size < 10
+    assert told == [True] + [False] * 11
+    assert sizes == {8}
     assert pace._running == 0
 
 
@@ -170,7 +172,7 @@ async def test_who_is_cancelled_while_it_waits_leaves_the_window_as_it_was() -> 
     async def hold(pause_s: float) -> None:
         async with pace:
             begun.set()
-            await slow_down(pause_s)
+            await rest(pause_s)
 
     first = asyncio.create_task(hold(3600))
     await begun.wait()
@@ -187,7 +189,28 @@ async def test_who_is_cancelled_while_it_waits_leaves_the_window_as_it_was() -> 
 
 
 async def test_a_pause_outside_of_a_bulk_call_is_a_pause() -> None:
-    await slow_down(0)
+    assert slow_down()
+    await rest(0)
+
+
+class Down(Throttling):
+    """Refuses everything."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+def test_bulk_calls_in_an_outage_repeat_little(calls: int) -> None:
+    storage = Down()
+
+    async def main() -> list[BaseException | None]:
+        return await asyncio.gather(*(update(storage, 1000) for _ in range(calls)), return_exceptions=True)
+
+    failures = run_in_virtual_time(main())
+
+    assert {type(failure) for failure in failures} == {UnavailableError}
+    assert storage.refusals <= 64 * calls + 100 + 2 * 64 * calls
 
 
 def test_who_waits_for_one_that_rests_does_not_keep_it_from_coming_back() -> None:

@@ -51,12 +51,11 @@ def repeated(policy: RetryPolicy, request: Callable[[], Any]) -> Any:
 
 
 BUSY = UnavailableError("busy")
-ENDLESS = RetryBudget(math.inf)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5, 2000])
 def test_there_are_as_many_attempts_as_said(attempts: int) -> None:
-    assert len(list(RetryPolicy(attempts=attempts, budget=ENDLESS).pauses())) == attempts
+    assert len(list(RetryPolicy(attempts=attempts).pauses())) == attempts
 
 
 def test_there_are_as_many_turns_after_conflicts_as_said() -> None:
@@ -89,7 +88,7 @@ def test_pauses_double_up_to_a_cap() -> None:
 
 
 def test_pauses_are_drawn_between_nothing_and_the_longest() -> None:
-    policy = RetryPolicy(attempts=2000, base_s=1.0, cap_s=1.0, budget=ENDLESS, dice=random.Random(7))
+    policy = RetryPolicy(attempts=2000, base_s=1.0, cap_s=1.0, dice=random.Random(7))
 
     pauses = list(policy.pauses())[1:]
 
