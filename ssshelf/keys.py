@@ -267,7 +267,8 @@ def _decode_number(text: str) -> int | float | decimal.Decimal:
     exponent, digits = int(body[:3]) - _EXPONENT_LIMIT, body[3:]
     zeros = exponent - len(digits)
     if zeros >= 0:
-        return int(digits) * 10**zeros * (-1 if negative else 1)
+        whole: int = int(digits) * 10**zeros
+        return -whole if negative else whole
     value = decimal.Decimal((int(negative), tuple(map(int, digits)), zeros))
     as_float = float(value)
     return as_float if decimal.Decimal(repr(as_float)) == value else value
