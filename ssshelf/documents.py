@@ -23,7 +23,7 @@ from ssshelf.maintenance.survey import FoundItem, find_item
 from ssshelf.managers import CManager
 from ssshelf.pages import Page
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import Storage, check_limit
+from ssshelf.storages.base import CONCURRENCY, Storage, check_limit
 
 __all__ = ["Document", "Documents", "collection_names", "manager_names", "shards_of", "text_part"]
 
@@ -108,7 +108,7 @@ class Documents(CManager[Document]):
     _catalog_type = _DocumentCatalog
 
     def __init__(
-        self, storage: Storage, manager: str, *, concurrency: int = 64, retries: RetryPolicy | None = None
+        self, storage: Storage, manager: str, *, concurrency: int = CONCURRENCY, retries: RetryPolicy | None = None
     ) -> None:
         self.item_manager = _DocumentItems(manager)
         super().__init__(storage, concurrency=concurrency, retries=retries)

@@ -22,7 +22,7 @@ from ssshelf.keys import Key
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Maintained
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import Storage, check_holds_items, check_storage
+from ssshelf.storages.base import CONCURRENCY, Storage, check_holds_items, check_storage
 
 __all__ = ["CManager"]
 
@@ -66,7 +66,7 @@ class CManager(AllItems[T], Maintained[T]):
         _check_declared(cls, declared)
         cls.declared = declared
 
-    def __init__(self, storage: Storage, *, concurrency: int = 64, retries: RetryPolicy | None = None) -> None:
+    def __init__(self, storage: Storage, *, concurrency: int = CONCURRENCY, retries: RetryPolicy | None = None) -> None:
         if not isinstance(getattr(self, "item_manager", None), IManager):
             msg = f"{type(self).__qualname__} declares no instance of an item manager: item_manager = DictItems(pk=…)"
             raise TypeError(msg)

@@ -17,7 +17,7 @@ from ssshelf.keys import Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.serializers import Serializer, as_serializer
 from ssshelf.storages import open_storage
-from ssshelf.storages.base import MAX_SCAN_ROWS, Entry, Storage
+from ssshelf.storages.base import CONCURRENCY, MAX_SCAN_ROWS, Entry, Storage
 from ssshelf.storages.offers import delete_many
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Shelf(Generic[V]):
         *,
         name: str = "main",
         serializer: Serializer[V] | str = "json",
-        concurrency: int = 64,
+        concurrency: int = CONCURRENCY,
         retries: RetryPolicy | None = None,
     ) -> None:
         self._is_owner = isinstance(storage, str)

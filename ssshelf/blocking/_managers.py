@@ -14,7 +14,7 @@ from ssshelf.items import IManager
 from ssshelf.maintenance import Finding, Report, Verified
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages import open_storage
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import CONCURRENCY, Storage
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,7 +65,9 @@ class CManager(OfThisProcess, CManagerMethods[T]):
         check_names(cls, cls._source_type.declared)
         cls.declared = {attribute: getattr(cls, attribute) for attribute in cls._source_type.declared}
 
-    def __init__(self, storage: Storage | str, *, concurrency: int = 64, retries: RetryPolicy | None = None) -> None:
+    def __init__(
+        self, storage: Storage | str, *, concurrency: int = CONCURRENCY, retries: RetryPolicy | None = None
+    ) -> None:
         self._open(storage, concurrency=concurrency, retries=retries)
 
     def _open(self, storage: Storage | str, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from ssshelf.blocking.shelf import Shelf
 from ssshelf.serializers import Serializer, as_serializer
 from ssshelf.shelf import Shelf as AsyncShelf
 from ssshelf.storages import open_storage
-from ssshelf.storages.base import Storage, check_storage
+from ssshelf.storages.base import CONCURRENCY, Storage, check_storage
 from ssshelf.storages.readonly import ReadOnlyStorage
 
 __all__ = ["Flag", "open"]
@@ -48,7 +48,7 @@ def open(
     writeback: bool = False,
     name: str = "main",
     serializer: Serializer[V] | str = "json",
-    concurrency: int = 64,
+    concurrency: int = CONCURRENCY,
 ) -> Shelf[V]:
     """Open a dictionary that persists; close it, or use it as ``with ssshelf.open(…) as shelf``.
 

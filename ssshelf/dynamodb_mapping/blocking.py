@@ -16,6 +16,7 @@ from ssshelf.dynamodb_mapping.sessions import DynamoDBMappingOptions
 from ssshelf.dynamodb_mapping.values import DynamoDBItemType
 from ssshelf.dynamodb_mapping.views import TableItems, TableValues
 from ssshelf.retries import RetryPolicy
+from ssshelf.storages.base import CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -65,7 +66,7 @@ class DynamoDBMapping(OfThisProcess, MutableMapping[Any, Any]):
         *,
         consistent: bool = True,
         numbers: Callable[[str], Any] = Decimal,
-        concurrency: int = 64,
+        concurrency: int = CONCURRENCY,
         retries: RetryPolicy | None = None,
         **options: Unpack[DynamoDBMappingOptions],
     ) -> None:

@@ -18,6 +18,7 @@ from ssshelf.errors import ConflictError, NotFoundError, UnsupportedError
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages._dynamodb_setup import keys_of, make_table
 from ssshelf.storages._dynamodb_table import Table
+from ssshelf.storages.base import CONCURRENCY
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,7 +62,7 @@ class AsyncDynamoDBMapping(Listings):
         *,
         consistent: bool = True,
         numbers: Callable[[str], Any] = Decimal,
-        concurrency: int = 64,
+        concurrency: int = CONCURRENCY,
         retries: RetryPolicy | None = None,
         **options: Unpack[DynamoDBMappingOptions],
     ) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ssshelf.storages.probe import Probe
 
 __all__ = [
+    "CONCURRENCY",
     "MAX_SCAN_ROWS",
     "Capabilities",
     "Condition",
@@ -39,6 +40,9 @@ __all__ = [
     "scan_pages",
     "utc_now",
 ]
+
+CONCURRENCY = 100
+"""How many requests are sent at a time where nothing else is said: the items of a page of 100 are read at once."""
 
 MAX_SCAN_ROWS = 1000
 """The most rows of one scan; what S3 lists with one request."""

@@ -12,6 +12,7 @@ from ssshelf.errors import ConflictError, NotFoundError, UnavailableError, Unsup
 from ssshelf.keys import MAX_KEY_BYTES, Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import (
+    CONCURRENCY,
     MAX_SCAN_ROWS,
     Capabilities,
     Condition,
@@ -103,7 +104,7 @@ class DynamoDBStorage(Storage):
         *,
         session: Any = None,
         client: Any = None,
-        concurrency: int = 64,
+        concurrency: int = CONCURRENCY,
         retries: RetryPolicy | None = None,
         **options: Unpack[DynamoDBOptions],
     ) -> None:

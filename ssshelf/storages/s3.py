@@ -12,6 +12,7 @@ from ssshelf.errors import NotFoundError, UnavailableError
 from ssshelf.keys import MAX_KEY_BYTES, Key
 from ssshelf.retries import RetryPolicy
 from ssshelf.storages.base import (
+    CONCURRENCY,
     MAX_SCAN_ROWS,
     Capabilities,
     Condition,
@@ -95,7 +96,7 @@ class S3Storage(Storage):
         *,
         session: Any = None,
         client: Any = None,
-        concurrency: int = 64,
+        concurrency: int = CONCURRENCY,
         retries: RetryPolicy | None = None,
         **options: Unpack[S3Options],
     ) -> None:

@@ -9,7 +9,7 @@ from ssshelf._concurrency import each_bounded
 from ssshelf.documents import Documents, manager_names
 from ssshelf.maintenance import Progress, Report, Verified
 from ssshelf.schema import indexed_versions
-from ssshelf.storages.base import Row, Storage
+from ssshelf.storages.base import CONCURRENCY, Row, Storage
 from ssshelf.transfer.arrivals import Arrivals
 from ssshelf.transfer.departures import Departures, batches
 from ssshelf.transfer.landing import Landing, digest_of
@@ -61,7 +61,7 @@ async def copy(
     *,
     managers: Iterable[str] | None = None,
     overwrite: bool = False,
-    concurrency: int = 64,
+    concurrency: int = CONCURRENCY,
     progress: Report | None = None,
 ) -> AsyncIterator[Copied]:
     """Copy shelves, and yield what was done for each manager.

@@ -13,7 +13,7 @@ from ssshelf.keys import Key
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Progress, Report
 from ssshelf.schema import indexed_versions
-from ssshelf.storages.base import Storage, scan_pages
+from ssshelf.storages.base import CONCURRENCY, Storage, scan_pages
 from ssshelf.transfer.departures import Departures, batches
 from ssshelf.transfer.files import Sink
 from ssshelf.transfer.landing import digest_of
@@ -50,7 +50,7 @@ async def export_items(
     sink: Sink,
     *,
     managers: Iterable[str] | None = None,
-    concurrency: int = 64,
+    concurrency: int = CONCURRENCY,
     progress: Report | None = None,
 ) -> Exported:
     """Write items as lines of JSON, in the order of their keys; writers may go on meanwhile.

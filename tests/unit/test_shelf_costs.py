@@ -44,12 +44,12 @@ async def read_slowly(shelf: Shelf[Any]) -> None:
 
 CASES: list[Any] = [
     (one_by_one, "1000 put", 1, 1000),
-    (lambda shelf: shelf.update(THOUSAND), "1000 put", 64, 16),
-    (lambda shelf: shelf.get_many(THOUSAND), "1000 get", 64, 16),
+    (lambda shelf: shelf.update(THOUSAND), "1000 put", 100, 10),
+    (lambda shelf: shelf.get_many(THOUSAND), "1000 get", 100, 10),
     (lambda shelf: shelf.delete_many(THOUSAND), "1 delete_many", 1, 1),
     (lambda shelf: shelf.clear(), "1 delete_many, 1 scan", 1, 2),
     (lambda shelf: shelf.count(), "1 scan", 1, 1),
-    (read_all, "1000 get, 1 scan", 64, 17),
+    (read_all, "1000 get, 1 scan", 100, 11),
 ]
 
 
