@@ -15,7 +15,7 @@ from functools import partial
 from ssshelf._concurrency import map_bounded
 from ssshelf.claims import Claim, Claims
 from ssshelf.drafts import Draft, Lost, Revision
-from ssshelf.envelope import Header, Stored, pack, unpack
+from ssshelf.envelope import UNWRITTEN, Header, Stored, pack, unpack
 from ssshelf.errors import CommitUnknownError, ConflictError, NotFoundError, ShelfError, UnavailableError
 from ssshelf.keys import Key
 from ssshelf.layout import EntryName, Layout, new_rev, number_of
@@ -118,7 +118,7 @@ class Committer:
             entries dropped, if there are any, and 1 get and 1 deletion for each unique value that is given up. With
             transactions, 1 request, and 1 get before it for each value given up.
         """
-        before = base.header if base else Header("", 0)
+        before = base.header if base else UNWRITTEN
         header = next_header(before, draft, new_rev(before.n + 1, self.policy.dice.getrandbits(64)))
         put = Put(item, pack(header, draft.body if draft else b""))
         return await self._carry_out(plan(self.layout, put, base, header), draft)
@@ -251,7 +251,7 @@ class Committer:
         current = await self.load(item)
         if current is not None and current.header.descends_from(rev):
             return True
-        header = current.header if current is not None else Header("", 0)
+        header = current.header if current is not None else UNWRITTEN
         # Somebody else's commit came in its place; but a tombstone refuses an insert only until it is swept.
         if number <= header.n and not header.has_forgotten(number) and (header.live or number > 1):
             return False

@@ -19,7 +19,7 @@ import orjson
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
 
-__all__ = ["FORMAT_VERSION", "LINEAGE", "Header", "Stored", "pack", "unpack"]
+__all__ = ["FORMAT_VERSION", "LINEAGE", "UNWRITTEN", "Header", "Stored", "pack", "unpack"]
 
 FORMAT_VERSION = 1
 LINEAGE = 16
@@ -75,6 +75,10 @@ class Stored(NamedTuple):
     body: bytes = b""
 
 
+UNWRITTEN = Header("", 0)
+"""What a key has under which nothing was ever stored."""
+
+
 def pack(header: Header, body: bytes) -> bytes:
     """Return the bytes to store."""
     line: dict[str, Any] = {
@@ -98,16 +102,15 @@ def unpack(key: Key, data: bytes) -> tuple[Header, bytes]:
     Raises:
         CorruptionError: It is no envelope, one cut short, or of a format that this version does not know.
     """
-    end = data.find(b"\n")
+    head, newline, body = data.partition(b"\n")
     try:
-        line = orjson.loads(data[: max(end, 0)])
+        line = orjson.loads(head if newline else b"")
         version = line["ssshelf"]
     except (orjson.JSONDecodeError, LookupError, TypeError):
         raise CorruptionError(key, "not the stored form of an item") from None
     if version != FORMAT_VERSION or type(version) is not int:
         reason = f"stored in format {version!r:.20}; this version of ssshelf reads format {FORMAT_VERSION} only"
         raise CorruptionError(key, reason)
-    body = data[end + 1 :]
     try:
         header, size = _header(line)
     except (LookupError, TypeError, ValueError, AttributeError):

@@ -126,7 +126,7 @@ def _escape(text: str) -> str:
 
 
 def _encode_str(text: str) -> str:
-    if text.isascii() and text.isalnum():
+    if text.isascii() and text.replace("-", "0").isalnum():
         return text
     return _escape(text) if text else "("
 

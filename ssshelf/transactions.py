@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ssshelf.claims import Claim
 from ssshelf.drafts import Draft
-from ssshelf.envelope import Header, Stored
+from ssshelf.envelope import UNWRITTEN, Header, Stored
 from ssshelf.keys import Key
 from ssshelf.layout import Layout, ending_of
 from ssshelf.storages.base import IfAbsent, IfMatch, Operation, Put
@@ -76,7 +76,7 @@ def _ending(draft: Draft, index: str, named: Mapping[str, str], rev: str) -> str
 
 def plan(layout: Layout, item: Put, base: Stored | None, header: Header, *, is_new: bool = True) -> Transaction:
     """Return the transaction that stores ``item``, whose header is ``header``, over ``base``."""
-    before = base.header if base else Header("", 0)
+    before = base.header if base else UNWRITTEN
     pk = layout.pk_of(item.key)
     return Transaction(
         header,

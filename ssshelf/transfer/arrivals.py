@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ssshelf._concurrency import each_bounded
 from ssshelf.documents import Document, Documents
 from ssshelf.drafts import Draft, Revision
-from ssshelf.envelope import Header, Stored
+from ssshelf.envelope import UNWRITTEN, Stored
 from ssshelf.errors import AlreadyExistsError, ConflictError, CorruptionError, UniqueViolationError
 from ssshelf.keys import Key
 from ssshelf.storages.base import Put
@@ -146,7 +146,7 @@ class Arrivals:
     async def _bury(self, key: Key) -> Stored | None:
         """Replace what cannot be read by a tombstone, and return that, or what somebody else stored instead."""
         entry = await self._committer.storage.get(key)
-        outcome = await self._committer.commit(key, Stored(entry.etag, Header("", 0)), None)
+        outcome = await self._committer.commit(key, Stored(entry.etag, UNWRITTEN), None)
         return outcome.stored if isinstance(outcome, Revision) else outcome.current
 
     async def _deliver(self, parcel: Parcel, base: Stored | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf import CManager, DictItems, MemoryStorage, RetryPolicy, Shelf
+from ssshelf import CManager, Collection, DictItems, MemoryStorage, RetryPolicy, Shelf
 from ssshelf._concurrency import PerKey, each_bounded
 from ssshelf._pace import Pace, rest, slow_down
 from ssshelf.errors import UnavailableError
@@ -63,6 +63,11 @@ class Things(CManager[dict[str, Any]]):
     item_manager = DictItems(pk="id", name="things")
 
 
+class Listed(Things):
+    by_number = Collection[dict[str, Any]](lambda item: item["n"])
+    by_digit = Collection[dict[str, Any]](lambda item: (item["n"] % 10, item["n"]))
+
+
 def policy() -> RetryPolicy:
     return RetryPolicy(dice=random.Random(0), clock=lambda: asyncio.get_running_loop().time())
 
@@ -89,6 +94,18 @@ def test_a_bulk_call_keeps_to_the_rate_of_the_store(
     run_in_virtual_time(bulk(storage, 4 * rate))
 
     assert len(storage.taken) == 4 * rate
+    assert len(storage.taken) / storage.taken[-1] >= 0.9 * rate
+    assert 0 < storage.refusals <= refused * len(storage.taken)
+
+
+@pytest.mark.parametrize(("rate", "refused"), [(300, 0.15), (1000, 0.04)])
+def test_items_with_several_entries_keep_to_the_rate_of_the_store(rate: int, refused: float) -> None:
+    storage = Throttling(rate)
+    items = ({"id": pk, "n": n} for pk, n in values(2 * rate).items())
+
+    run_in_virtual_time(Listed(storage, retries=policy()).add_items(items))
+
+    assert len(storage.taken) == 6 * rate
     assert len(storage.taken) / storage.taken[-1] >= 0.9 * rate
     assert 0 < storage.refusals <= refused * len(storage.taken)
 
