@@ -317,11 +317,13 @@ def moment(text: Any) -> dt.datetime:
     """Return the time in an answer: half of what a listing costs when botocore reads all formats there are."""
     try:
         return dt.datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+    except TypeError:  # a number
+        return parse_timestamp(text)  # type: ignore[no-any-return]
+    except ValueError:
         return _other_moment(text)
 
 
-def _other_moment(text: Any) -> dt.datetime:
+def _other_moment(text: str) -> dt.datetime:
     try:
         return parsedate_to_datetime(text)
     except (TypeError, ValueError):
