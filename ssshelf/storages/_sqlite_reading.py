@@ -107,7 +107,7 @@ class Near:
             reading.lock.release()
         if self._clock() - started > _SLOW_S:
             self._left = -_IN_A_ROW
-        return ASK if row is not None and row[0] is None else checked(key, row)
+        return ASK if row is not None and row[0] is None else _checked(key, row)
 
     def wait_for(self, key: Key) -> Any:
         """Return what ``find`` does, for a caller who blocks: of whatever size, and when it is his turn."""
@@ -119,7 +119,7 @@ class Near:
                 row = reading.near.execute(_SELECT, (key.text,)).fetchone()
         except sqlite3.Error:
             return ASK
-        return checked(key, row)
+        return _checked(key, row)
 
 
 _process = object()
@@ -141,10 +141,10 @@ def select(key: Key, connection: sqlite3.Connection) -> Any:
     Raises:
         CorruptionError: It is damaged.
     """
-    return checked(key, connection.execute(_SELECT, (key.text,)).fetchone())
+    return _checked(key, connection.execute(_SELECT, (key.text,)).fetchone())
 
 
-def checked(key: Key, row: Any) -> Any:
+def _checked(key: Key, row: Any) -> Any:
     """Return ``row``, if it is as it was written: SQLite notices damages of pages only.
 
     Raises:
