@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -125,15 +126,15 @@ async def read_ahead(source: AsyncGenerator[A, None]) -> AsyncGenerator[A, None]
     def read() -> asyncio.Future[Any]:
         return asyncio.ensure_future(anext(source, _END))
 
-    reading = read()
-    try:
-        while (value := await reading) is not _END:
-            reading = read()
-            yield value
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end
-        await source.aclose()
+    async with contextlib.aclosing(source):  # also when this is cancelled while it ends
+        reading = read()
+        try:
+            while (value := await reading) is not _END:
+                reading = read()
+                yield value
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)  # noqa: TID251  one task, to its end
 
 
 class PerKey:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ssshelf._concurrency import PerKey, each_bounded, map_bounded
+from ssshelf._concurrency import PerKey, each_bounded, map_bounded, read_ahead
 from ssshelf.testing import run_in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 
 class Gauge:
@@ -332,3 +332,26 @@ async def test_a_key_that_is_free_again_does_not_wait() -> None:
 
     assert lane.log == ["a1 in", "a1 out", "a2 in"]
     await lane.let_go("a2")
+
+
+async def test_what_is_read_ahead_is_closed_although_its_end_is_cancelled() -> None:
+    log: list[str] = []
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            log.append("closed")
+
+    source = numbers()
+    ahead = read_ahead(source)
+    assert await anext(ahead) == 1
+    closing = asyncio.ensure_future(ahead.aclose())
+    await asyncio.sleep(0)
+    assert log == []
+
+    closing.cancel()
+    await asyncio.wait([closing])
+
+    assert log == ["closed"]
