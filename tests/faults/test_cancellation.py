@@ -34,7 +34,7 @@ async def stream(shelf: Bookmarks) -> None:
         await asyncio.sleep(0)
 
 
-A_FEW_TURNS = 10
+A_FEW_TURNS = 20
 """In which the loop closes a generator whose consumer was cancelled, and what that reads ahead."""
 
 THREE = [bookmark(f"m{number}", 2000 + number, "x") for number in range(3)]
