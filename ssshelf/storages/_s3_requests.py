@@ -13,21 +13,26 @@ from botocore.exceptions import ClientError
 from ssshelf.errors import UnavailableError
 from ssshelf.storages._aws_client import read_all
 
-__all__ = ["NOT_MODIFIED", "BotocoreRequests", "Listing", "S3Requests", "no_listing"]
+__all__ = ["COLUMNS", "NOT_MODIFIED", "BotocoreRequests", "Listing", "S3Requests", "no_listing"]
 
+
+COLUMNS: Final = ("Key", "ETag", "Size", "LastModified")
+"""What S3 calls those of a ``Listing``."""
 
 NOT_MODIFIED: Final = 304
 
 
 class Listing(NamedTuple):
-    """Some objects in the order of their names.
+    """Some objects in the order of their names, by columns, since it is made of columns and rows are made of it.
 
     Attributes:
-        objects: Of each the name, the etag, the size in bytes, and when it was written.
         more: Whether there are more.
     """
 
-    objects: list[tuple[str, str, int, dt.datetime]]
+    names: Sequence[str]
+    etags: Sequence[str]
+    sizes: Sequence[int]
+    moments: Sequence[dt.datetime]
     more: bool
 
 
@@ -100,7 +105,8 @@ class BotocoreRequests(S3Requests):
         if "IsTruncated" not in answer:
             raise no_listing()
         found = answer.get("Contents", ())
-        return Listing([(o["Key"], o["ETag"], o["Size"], o["LastModified"]) for o in found], answer["IsTruncated"])
+        names, etags, sizes, moments = ([o[name] for o in found] for name in COLUMNS)
+        return Listing(names, etags, sizes, moments, answer["IsTruncated"])
 
 
 def no_listing() -> UnavailableError:

@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 import aiohttp
 from botocore.exceptions import ClientError
 
-from ssshelf.storages._aws_client import CHUNK_BYTES, OneAttemptSession, chunks, moment, read_all
-from ssshelf.storages._s3_requests import NOT_MODIFIED, Listing, S3Requests, no_listing
+from ssshelf.storages._aws_client import CHUNK_BYTES, OneAttemptSession, moment, read_all
+from ssshelf.storages._s3_requests import COLUMNS, NOT_MODIFIED, Listing, S3Requests, no_listing
 from ssshelf.storages._s3_xml import XMLAnswer
 from ssshelf.storages._sigv4 import STAMP, Request, Scope, authorization
 from ssshelf.storages.base import utc_now
@@ -25,7 +25,7 @@ _REFUSED, _FAILED = 300, 400
 _WITH_BODY = {"POST", "PUT"}
 _ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 _OUR_ESCAPES = (("%21", "!"), ("%2F", "/"), ("%3D", "="), ("%28", "("), ("%7E", "~"))
-_COLUMNS = ("Key", "ETag", "Size", "LastModified")
+_FLAGS = ("EncodingType", "IsTruncated")
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -88,8 +88,8 @@ class WireRequests(S3Requests):
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         path = f"{self._origin.bucket_path}?delete="
         async with await self._answer("POST", path, limit, headers={"content-md5": digest}, data=data) as answer:
-            result = await _read(answer, limit)
-        return result.column("Error", "Code")
+            result = XMLAnswer(await read_all(answer.content, limit), "Code")
+        return result.texts["Code"]
 
     async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:
         query = f"encoding-type=url&list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"
@@ -97,7 +97,7 @@ class WireRequests(S3Requests):
             query += f"&start-after={quote(after, safe='')}"
         try:
             async with await self._answer("GET", f"{self._origin.bucket_path}?{query}", limit) as answer:
-                return _listing(await _read(answer, limit))
+                return _listing(XMLAnswer(await read_all(answer.content, limit), *COLUMNS, *_FLAGS))
         except (KeyError, ValueError) as error:
             raise no_listing() from error
 
@@ -155,24 +155,15 @@ async def _digest(data: bytes) -> str:
     return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()  # a gigabyte takes a second or more
 
 
-async def _read(answer: aiohttp.ClientResponse, limit: asyncio.Timeout) -> XMLAnswer:
-    result = XMLAnswer()
-    async for chunk in chunks(answer.content, limit):
-        result.feed(chunk)
-    result.end()
-    return result
-
-
 def _listing(answer: XMLAnswer) -> Listing:
-    if answer.root != "ListBucketResult":
+    names, etags, sizes, moments = (answer.texts[name] for name in COLUMNS)
+    is_whole = len(names) == len(etags) == len(sizes) == len(moments) and all(names) and all(etags)
+    if answer.root != "ListBucketResult" or not is_whole:
         raise no_listing()
-    names, etags, sizes, moments = (answer.column("Contents", name) for name in _COLUMNS)
-    if not all(names) or not all(etags):
-        raise no_listing()
-    if names and answer.field("EncodingType") == "url":
+    if names and answer.first("EncodingType") == "url":
         names = _unquoted(names)
-    objects = list(zip(names, etags, map(int, sizes), map(moment, moments), strict=True))
-    return Listing(objects, {"true": True, "false": False}[answer.field("IsTruncated")])
+    more = {"true": True, "false": False}[answer.first("IsTruncated")]
+    return Listing(names, etags, list(map(int, sizes)), list(map(moment, moments)), more)
 
 
 def _unquoted(names: list[str]) -> list[str]:
@@ -196,10 +187,9 @@ def _refusal(method: str, status: int, body: bytes) -> Exception:
 
 
 def _said(body: bytes) -> dict[str, str]:
-    answer = XMLAnswer()
+    names = ("Code", "Message")
     try:
-        answer.feed(body)
-        answer.end()
+        answer = XMLAnswer(body, *names)
     except ValueError:  # some page of a proxy in between
-        return {"Code": "", "Message": ""}
-    return {name: answer.field(name) for name in ("Code", "Message")}
+        return dict.fromkeys(names, "")
+    return {name: answer.first(name) for name in names}

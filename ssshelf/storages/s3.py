@@ -202,10 +202,8 @@ class S3Storage(Storage):
         below, start = self._root + prefix.below, self._root + after if after > prefix.below else ""
         found: Listing = await self._ask(lambda requests, time: requests.scan(below, start, limit, time), prefix)
         cut = len(self._root)
-        rows = tuple(
-            Row(Key.from_text(name[cut:]), etag.strip('"'), size_bytes, modified)
-            for name, etag, size_bytes, modified in found.objects
-        )
+        keys = [Key.from_text(name[cut:]) for name in found.names]
+        rows = tuple(map(Row, keys, [etag.strip('"') for etag in found.etags], found.sizes, found.moments))
         more = found.more and bool(rows)
         if before is not None and rows and rows[-1].key.text >= before:
             rows, more = tuple(row for row in rows if row.key.text < before), False
