@@ -10,7 +10,7 @@ from ssshelf._concurrency import chunks, each_bounded, map_bounded, read_ahead
 from ssshelf._naming import named
 from ssshelf._pace import Pace
 from ssshelf._ranges import Names, Range, ShelfKey
-from ssshelf._taken import TAKEN
+from ssshelf._taken import TAKEN, is_taken
 from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.serializers import Serializer
@@ -191,7 +191,7 @@ def present(at: Key, entry: Entry) -> Entry:
     Raises:
         NotFoundError: It is.
     """
-    if entry.data == TAKEN:
+    if is_taken(entry):
         raise NotFoundError(at)
     return entry
 

@@ -20,11 +20,11 @@ from ssshelf.errors import AlreadyExistsError, ConflictError, NotFoundError
 from ssshelf.layout import Layout
 from ssshelf.maintenance import Progress
 from ssshelf.managers import CManager
+from ssshelf.storages.base import CONCURRENCY
 
 __all__ = ["Write", "put", "put_document", "rm"]
 
 _JSON = "application/json"
-_CONCURRENCY = 64
 _NEW = "it is new and listed nowhere, since only its program knows where: give module:Class for that"
 _KEPT = "it stays listed where it was; `ssshelf reindex module:Class --force` lists it anew"
 
@@ -221,5 +221,5 @@ async def _remove(session: Session, documents: Documents, pks: list[str]) -> dic
             removed[pk] = await documents.remove_item(pk)
             report(Progress("items", len(removed)))
 
-        await map_bounded(remove, list(dict.fromkeys(pks)), _CONCURRENCY)
+        await map_bounded(remove, list(dict.fromkeys(pks)), CONCURRENCY)
     return removed

@@ -19,12 +19,11 @@ from ssshelf.layout import EntryName, Layout
 from ssshelf.maintenance.survey import find_item
 from ssshelf.pages import Page, Window
 from ssshelf.retries import RetryPolicy
-from ssshelf.storages.base import MAX_SCAN_ROWS, Row, Scan, Storage
+from ssshelf.storages.base import CONCURRENCY, MAX_SCAN_ROWS, Row, Scan, Storage
 
 __all__ = ["ListedEntry", "ListedItem", "count_entries", "entries", "items", "scans"]
 
 T = TypeVar("T")
-_CONCURRENCY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ async def items(
         1 scan for each page, and 1 get for each item.
     """
     layout = Layout(manager)
-    committer = Committer(storage, layout, RetryPolicy(), _CONCURRENCY)
+    committer = Committer(storage, layout, RetryPolicy(), CONCURRENCY)
 
     async def look(row: Row) -> ListedItem | None:
         stored = (await find_item(committer, row)).stored
@@ -113,7 +112,7 @@ async def items(
 
     begin = None if after is None else layout.item(after).text
     async for scan in scans(storage, layout.items, begin, limit):
-        found = await map_bounded(look, scan.rows, _CONCURRENCY)
+        found = await map_bounded(look, scan.rows, CONCURRENCY)
         yield Page(tuple(item for item in found if item is not None), scan.after)
 
 

@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import io
 import warnings
-from collections.abc import AsyncIterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -33,7 +32,6 @@ __all__ = [
     "ClientPool",
     "OneAttemptSession",
     "Slot",
-    "chunks",
     "is_aws",
     "moment",
     "read_all",
@@ -293,20 +291,17 @@ def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[Storage
     return parsed, {known[name]: value for name, value in parsed.options.items()}
 
 
-async def chunks(body: Any, limit: asyncio.Timeout) -> AsyncIterator[bytes]:
-    """Yield an answer as it comes; what has come extends the ``limit`` of the attempt."""
+async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
+    """Return the whole of an answer; what has come of it extends the ``limit`` of the attempt."""
+    pieces: list[bytes] = []
     come = 0
     while chunk := await body.read(CHUNK_BYTES):  # when there is no more, it checks the length
+        pieces.append(chunk)
         come += len(chunk)
         if come > _FEW_BYTES:  # those have time enough
             limit.reschedule((limit.when() or 0.0) + come / _SLOWEST_BYTES_PER_S)
             come = 0
-        yield chunk
-
-
-async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
-    """Return the whole of an answer."""
-    return b"".join([chunk async for chunk in chunks(body, limit)])
+    return b"".join(pieces)
 
 
 def _piecewise(data: bytes) -> bytes | io.BytesIO:

@@ -157,7 +157,7 @@ async def get_changed(storage: Storage, key: Key, etag: str) -> Entry | None:
 
 def prompt(storage: Storage) -> Prompt | None:
     """Return ``storage`` as one that those who block can use in their own thread, if it may be one."""
-    return storage if isinstance(storage, Prompt) else None
+    return storage if _offers(storage, Prompt) else None
 
 
 def recall(storage: Storage, key: Key, etag: str | None = None) -> Entry | None:

@@ -13,7 +13,7 @@ from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
 from ssshelf.maintenance import Progress, Report, Verified
 from ssshelf.maintenance.checkpoint import Checkpoint
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import CONCURRENCY, Storage
 from ssshelf.transfer.arrivals import Arrivals
 from ssshelf.transfer.landing import Landing, digest_of
 from ssshelf.transfer.lines import End, Line, Made, Start, parse
@@ -23,7 +23,6 @@ from ssshelf.transfer.tally import Tally
 
 __all__ = ["Imported", "import_items"]
 
-_CONCURRENCY = 64
 _LOT = 128
 _LOTS_AT_ONCE = 3
 
@@ -210,10 +209,10 @@ class _Shelf:
         if self._arrivals.takes_many and self._landing is not None and self._landing.is_fresh:
             parcels = [item for item in items if isinstance(item, Parcel)]
             await each_bounded(
-                lambda some: self._arrivals.receive_new(some, _CONCURRENCY), _lots(parcels), _LOTS_AT_ONCE
+                lambda some: self._arrivals.receive_new(some, CONCURRENCY), _lots(parcels), _LOTS_AT_ONCE
             )
             items = [item for item in items if isinstance(item, Made)]
-        await each_bounded(self._receive, items, _CONCURRENCY)
+        await each_bounded(self._receive, items, CONCURRENCY)
         await self._arrivals.retry()
 
     async def _receive(self, item: Parcel | Made) -> None:

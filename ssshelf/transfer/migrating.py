@@ -15,7 +15,7 @@ from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
 from ssshelf.maintenance import Progress, Report, Verified
 from ssshelf.managers import CManager
-from ssshelf.storages.base import Storage
+from ssshelf.storages.base import CONCURRENCY, Storage
 from ssshelf.transfer.arrivals import Arrivals
 from ssshelf.transfer.landing import Landing, digest_of
 from ssshelf.transfer.legacy import LegacyBucket, LegacyItem
@@ -23,8 +23,6 @@ from ssshelf.transfer.ownership import Ownership
 from ssshelf.transfer.tally import Fate, Tally
 
 __all__ = ["Migrated", "Migration"]
-
-_CONCURRENCY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class _Shelf:
                 await arrivals.add(document, is_old=True, is_dry=is_dry)
 
         async for items in bucket.items(self._name, landing.after or None):
-            await each_bounded(move, items, _CONCURRENCY)
+            await each_bounded(move, items, CONCURRENCY)
             report(Progress(f"migrating {self._name}", self._tally.seen))
             if not is_dry:
                 await landing.save(self._tally, items[-1].row.key.text)
