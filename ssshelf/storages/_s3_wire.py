@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -163,7 +164,14 @@ def _listing(answer: XMLAnswer) -> Listing:
     if names and answer.first("EncodingType") == "url":
         names = _unquoted(names)
     more = {"true": True, "false": False}[answer.first("IsTruncated")]
-    return Listing(names, etags, list(map(int, sizes)), list(map(moment, moments)), more)
+    return Listing(names, etags, list(map(int, sizes)), _moments(moments), more)
+
+
+def _moments(texts: list[str]) -> list[dt.datetime]:
+    try:
+        return list(map(dt.datetime.fromisoformat, texts))
+    except ValueError:
+        return list(map(moment, texts))
 
 
 def _unquoted(names: list[str]) -> list[str]:
@@ -174,7 +182,10 @@ def _unquoted(names: list[str]) -> list[str]:
     text = "\n".join(names)
     for escaped, character in _OUR_ESCAPES:
         text = text.replace(escaped, character)
-    return [unquote_plus(name) if "%" in name or "+" in name else name for name in text.split("\n")]
+    names = text.split("\n")
+    if "%" not in text and "+" not in text:
+        return names
+    return [unquote_plus(name) if "%" in name or "+" in name else name for name in names]
 
 
 def _refusal(method: str, status: int, body: bytes) -> Exception:
