@@ -152,8 +152,9 @@ class RetryPolicy:
     def _pauses(self, times: int, started: float | None) -> Iterator[float]:
         give_up = (self.clock() if started is None else started) + self.deadline_s
         for number in range(times):
-            longest = min(self.cap_s, self.base_s * 2 ** min(number - 1, _MOST_DOUBLINGS)) if number else 0.0
-            pause = self.dice.uniform(0, longest)
+            pause = 0.0
+            if number:
+                pause = self.dice.uniform(0, min(self.cap_s, self.base_s * 2 ** min(number - 1, _MOST_DOUBLINGS)))
             if self.clock() + pause > give_up:
                 return
             yield pause

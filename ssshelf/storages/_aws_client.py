@@ -7,10 +7,8 @@ import contextlib
 import datetime as dt
 import io
 import warnings
-from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -24,50 +22,23 @@ from botocore.handlers import add_expect_header
 from botocore.utils import parse_timestamp
 from yarl import URL
 
+from ssshelf.storages._limits import CHUNK_BYTES, FEW_BYTES, Limit, Limits, limit_here, read_all
 from ssshelf.storages.urls import StorageURL
 
 __all__ = [
-    "CHUNK_BYTES",
     "AWSOptions",
     "ClientPool",
     "OneAttemptSession",
     "Slot",
     "is_aws",
     "moment",
-    "read_all",
     "url_settings",
 ]
 
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 5.0
-_SLOWEST_BYTES_PER_S = 16 * 1024
-CHUNK_BYTES = 1024 * 1024
-_FEW_BYTES = 16 * 1024
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
-_limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
-"""What bounds the attempt that is under way."""
-
-
-class _Limit(contextlib.AbstractAsyncContextManager[asyncio.Timeout]):
-    """Bounds what is done inside, and is what answers extend; a class, since each request enters it."""
-
-    __slots__ = ("_limit", "_token")
-    _token: Token[asyncio.Timeout | None]
-
-    def __init__(self, most_s: float) -> None:
-        self._limit = asyncio.timeout(most_s)
-
-    async def __aenter__(self) -> asyncio.Timeout:
-        await self._limit.__aenter__()
-        self._token = _limit.set(self._limit)
-        return self._limit
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _limit.reset(self._token)
-        await self._limit.__aexit__(kind, error, trace)
 
 
 class AWSOptions(TypedDict, total=False):
@@ -79,7 +50,7 @@ class AWSOptions(TypedDict, total=False):
     Attributes:
         verify: Check TLS certificates: a path to a CA bundle, or true.
         connect_timeout_s: How long a connection may take; 5 seconds unless told.
-        read_timeout_s: How long the store may be silent; 30 seconds unless told.
+        read_timeout_s: How long the store may be silent, beside what connecting has left; 30 seconds unless told.
     """
 
     region_name: str
@@ -96,7 +67,7 @@ class _Answer(aiohttp.ClientResponse):
     """An answer that botocore reads whole: what has come extends the limit of the attempt."""
 
     async def read(self) -> bytes:
-        if self._body is None and (limit := _limit.get()) is not None:
+        if self._body is None and (limit := limit_here()) is not None:
             try:
                 self._body = await read_all(self.content, limit)
             except BaseException:
@@ -120,8 +91,14 @@ class OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is
     async def exchange(self, method: str, url: str, headers: dict[str, str], data: bytes) -> aiohttp.ClientResponse:
         """Send a request as it is and return the answer, whose body is not read yet; where there is no proxy."""
         session = await self._get_session(None)
+        timeout = session.timeout if len(data) > FEW_BYTES else self._limited  # or silence could last as long as data
         response: aiohttp.ClientResponse = await session.request(
-            method, URL(url, encoded=True), headers=headers, data=_piecewise(data) or None, allow_redirects=False
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=_piecewise(data) or None,
+            allow_redirects=False,
+            timeout=timeout,
         )
         return response
 
@@ -135,6 +112,8 @@ class OneAttemptSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is
             session._retry_connection = False
             session._cookie_jar = aiohttp.DummyCookieJar()
             session._response_class = _Answer
+            # A timer less, and another one less each time that something comes: limits end silence, too.
+            self._limited = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect)
         return session
 
 
@@ -147,12 +126,14 @@ class Slot:
         requests: What its user sends requests with, if that is made once, too.
         stack: Closes the client.
         lock: Is held while any of them is made.
+        limits: End attempts that take too long.
     """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     client: Any = None
     requests: Any = None
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    limits: Limits = field(default_factory=Limits)
 
 
 class ClientPool:
@@ -188,16 +169,18 @@ class ClientPool:
         return (await self.slot()).client
 
     @property
-    def here(self) -> Slot | None:
-        """What the running loop has, if it has been asked for."""
-        return self._slots.get(asyncio.get_running_loop())
+    def here(self) -> Slot:
+        """What the running loop has; it may not have a client yet."""
+        loop = asyncio.get_running_loop()
+        slot = self._slots.get(loop)
+        if slot is None:
+            self._forget_dead_loops()
+            slot = self._slots[loop] = Slot(client=self._given)
+        return slot
 
     async def slot(self) -> Slot:
         """Return the client of the running loop, with what belongs to it."""
         slot = self.here
-        if slot is None:
-            self._forget_dead_loops()
-            slot = self._slots[asyncio.get_running_loop()] = Slot(client=self._given)
         if slot.client is None:
             async with slot.lock:
                 if slot.client is None:
@@ -206,13 +189,13 @@ class ClientPool:
                     slot.client = client
         return slot
 
-    def limit(self, sent_bytes: int = 0) -> contextlib.AbstractAsyncContextManager[asyncio.Timeout]:
+    def limit(self, sent_bytes: int = 0) -> Limit:
         """Return what bounds an attempt that sends so many bytes, its wait for a connection included.
 
         Answers extend the limit. The limits of aiohttp do not do: waiting for a free connection has none, and each
         byte read starts another.
         """
-        return _Limit(self.patience_s + sent_bytes / _SLOWEST_BYTES_PER_S)
+        return Limit(self.here.limits, self.patience_s, sent_bytes)
 
     @property
     def is_open(self) -> bool:
@@ -238,8 +221,8 @@ class ClientPool:
 
     def _forget_dead_loops(self) -> None:
         for loop in [loop for loop in self._slots if loop.is_closed()]:
-            del self._slots[loop]
-            if self._given is not None:
+            slot = self._slots.pop(loop)
+            if slot.client is None or slot.client is self._given:
                 continue
             text = "a storage was not closed before its event loop ended: use `async with` in each asyncio.run"
             warnings.warn(text, ResourceWarning, stacklevel=3)
@@ -289,19 +272,6 @@ def url_settings(url: str, example: str, known: dict[str, str]) -> tuple[Storage
         msg = "an endpoint_url holds no credentials; they come from AWS_ACCESS_KEY_ID and the like"
         raise ValueError(msg)
     return parsed, {known[name]: value for name, value in parsed.options.items()}
-
-
-async def read_all(body: Any, limit: asyncio.Timeout) -> bytes:
-    """Return the whole of an answer; what has come of it extends the ``limit`` of the attempt."""
-    pieces: list[bytes] = []
-    come = 0
-    while chunk := await body.read(CHUNK_BYTES):  # when there is no more, it checks the length
-        pieces.append(chunk)
-        come += len(chunk)
-        if come > _FEW_BYTES:  # those have time enough
-            limit.reschedule((limit.when() or 0.0) + come / _SLOWEST_BYTES_PER_S)
-            come = 0
-    return b"".join(pieces)
 
 
 def _piecewise(data: bytes) -> bytes | io.BytesIO:

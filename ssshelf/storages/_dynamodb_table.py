@@ -12,6 +12,7 @@ from ssshelf.retries import RetryPolicy
 from ssshelf.storages._aws_client import ClientPool
 from ssshelf.storages._dynamodb_clock import StoreClock
 from ssshelf.storages._dynamodb_errors import Refused, mapped
+from ssshelf.storages._limits import extended_by_answers
 
 __all__ = ["Table"]
 
@@ -67,8 +68,9 @@ class Table:
             UnavailableError: There was no answer, or one of something else.
         """
         with self.mapped(about):
-            async with self.pool.limit(_sent_bytes(parameters)):
-                answer: dict[str, Any] = await getattr(await self.client(), request)(**parameters)
+            async with self.pool.limit(_sent_bytes(parameters)) as limit:
+                with extended_by_answers(limit):
+                    answer: dict[str, Any] = await getattr(await self.client(), request)(**parameters)
         if not answer["ResponseMetadata"].get(
             "RequestId"
         ):  # a page of a proxy in between would read as an empty answer

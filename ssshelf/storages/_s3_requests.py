@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from botocore.exceptions import ClientError
 
 from ssshelf.errors import UnavailableError
-from ssshelf.storages._aws_client import read_all
+from ssshelf.storages._limits import Limit, extended_by_answers, read_all
 
 __all__ = ["COLUMNS", "NOT_MODIFIED", "BotocoreRequests", "Listing", "S3Requests", "no_listing"]
 
@@ -45,23 +44,23 @@ class S3Requests(Protocol):
     """
 
     @abstractmethod
-    async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
+    async def get(self, name: str, headers: dict[str, str], limit: Limit) -> tuple[bytes, str | None] | None:
         """Return an object and its etag; ``None`` if a condition spares the store to send it."""
 
     @abstractmethod
-    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
+    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: Limit) -> str | None:
         """Write an object and return its etag."""
 
     @abstractmethod
-    async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:
+    async def delete(self, name: str, headers: dict[str, str], limit: Limit) -> None:
         """Remove an object."""
 
     @abstractmethod
-    async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:
+    async def delete_many(self, names: Sequence[str], limit: Limit) -> list[str]:
         """Remove up to 1,000 objects and return the codes of those deletions that failed."""
 
     @abstractmethod
-    async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:
+    async def scan(self, prefix: str, after: str, most: int, limit: Limit) -> Listing:
         """List up to so many objects whose names start with ``prefix`` and follow ``after``, if it is not empty.
 
         Raises:
@@ -76,7 +75,7 @@ class BotocoreRequests(S3Requests):
         self._client = client
         self._bucket = bucket
 
-    async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
+    async def get(self, name: str, headers: dict[str, str], limit: Limit) -> tuple[bytes, str | None] | None:
         try:
             answer = await self._client.get_object(Bucket=self._bucket, Key=name, **_parameters(headers))
         except ClientError as error:
@@ -87,21 +86,22 @@ class BotocoreRequests(S3Requests):
         async with body:
             return await read_all(body, limit), answer.get("ETag")
 
-    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:  # noqa: ARG002
+    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: Limit) -> str | None:  # noqa: ARG002
         answer = await self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **_parameters(headers))
         return answer.get("ETag")  # type: ignore[no-any-return]
 
-    async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:  # noqa: ARG002
+    async def delete(self, name: str, headers: dict[str, str], limit: Limit) -> None:  # noqa: ARG002
         await self._client.delete_object(Bucket=self._bucket, Key=name, **_parameters(headers))
 
-    async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:  # noqa: ARG002
+    async def delete_many(self, names: Sequence[str], limit: Limit) -> list[str]:  # noqa: ARG002
         objects = [{"Key": name} for name in names]
         answer = await self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
         return [failed.get("Code", "") for failed in answer.get("Errors", ())]
 
-    async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:  # noqa: ARG002
+    async def scan(self, prefix: str, after: str, most: int, limit: Limit) -> Listing:
         start = {"StartAfter": after} if after else {}
-        answer = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=most, **start)
+        with extended_by_answers(limit):
+            answer = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=most, **start)
         if "IsTruncated" not in answer:
             raise no_listing()
         found = answer.get("Contents", ())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus
@@ -14,7 +16,8 @@ from xml.sax.saxutils import escape
 import aiohttp
 from botocore.exceptions import ClientError
 
-from ssshelf.storages._aws_client import CHUNK_BYTES, OneAttemptSession, moment, read_all
+from ssshelf.storages._aws_client import OneAttemptSession, moment
+from ssshelf.storages._limits import CHUNK_BYTES, Limit, read_all
 from ssshelf.storages._s3_requests import COLUMNS, NOT_MODIFIED, Listing, S3Requests, no_listing
 from ssshelf.storages._s3_xml import XMLAnswer
 from ssshelf.storages._sigv4 import STAMP, Request, Scope, authorization
@@ -26,6 +29,7 @@ _REFUSED, _FAILED = 300, 400
 _WITH_BODY = {"POST", "PUT"}
 _ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 _OUR_ESCAPES = (("%21", "!"), ("%2F", "/"), ("%3D", "="), ("%28", "("), ("%7E", "~"))
+_OURS = re.compile(r"[A-Za-z0-9_.\-/~!=(]*")
 _FLAGS = ("EncodingType", "IsTruncated")
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -68,22 +72,22 @@ class WireRequests(S3Requests):
         self._client = client
         self._origin = origin
 
-    async def get(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> tuple[bytes, str | None] | None:
+    async def get(self, name: str, headers: dict[str, str], limit: Limit) -> tuple[bytes, str | None] | None:
         async with await self._answer("GET", self._path(name), limit, headers=headers) as answer:
             if answer.status == NOT_MODIFIED:
                 return None
             return await read_all(answer.content, limit), answer.headers.get("etag")
 
-    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: asyncio.Timeout) -> str | None:
+    async def put(self, name: str, data: bytes, headers: dict[str, str], limit: Limit) -> str | None:
         async with await self._answer("PUT", self._path(name), limit, headers=headers, data=data) as answer:
             await read_all(answer.content, limit)
             return answer.headers.get("etag")
 
-    async def delete(self, name: str, headers: dict[str, str], limit: asyncio.Timeout) -> None:
+    async def delete(self, name: str, headers: dict[str, str], limit: Limit) -> None:
         async with await self._answer("DELETE", self._path(name), limit, headers=headers) as answer:
             await read_all(answer.content, limit)
 
-    async def delete_many(self, names: Sequence[str], limit: asyncio.Timeout) -> list[str]:
+    async def delete_many(self, names: Sequence[str], limit: Limit) -> list[str]:
         objects = "".join(f"<Object><Key>{escape(name)}</Key></Object>" for name in names)
         data = f'<Delete xmlns="{_NAMESPACE}">{objects}<Quiet>true</Quiet></Delete>'.encode()
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
@@ -92,7 +96,7 @@ class WireRequests(S3Requests):
             result = XMLAnswer(await read_all(answer.content, limit), "Code")
         return result.texts["Code"]
 
-    async def scan(self, prefix: str, after: str, most: int, limit: asyncio.Timeout) -> Listing:
+    async def scan(self, prefix: str, after: str, most: int, limit: Limit) -> Listing:
         query = f"encoding-type=url&list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"
         if after:
             query += f"&start-after={quote(after, safe='')}"
@@ -103,13 +107,13 @@ class WireRequests(S3Requests):
             raise no_listing() from error
 
     def _path(self, name: str) -> str:
-        return self._origin.path + quote(name, safe="/~")
+        return self._origin.path + _quoted(name)
 
     async def _answer(
         self,
         method: str,
         target: str,
-        limit: asyncio.Timeout,
+        limit: Limit,
         *,
         headers: dict[str, str] | None = None,
         data: bytes = b"",
@@ -134,7 +138,7 @@ class WireRequests(S3Requests):
             **headers,
             "host": self._origin.host,
             "x-amz-content-sha256": await _digest(data),
-            "x-amz-date": utc_now().strftime(STAMP),
+            "x-amz-date": _stamp(int(utc_now().timestamp())),
         }
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
@@ -148,6 +152,11 @@ class WireRequests(S3Requests):
             "authorization": authorization(request, self._origin.scope, credentials),
             "user-agent": self._origin.user_agent,
         }
+
+
+@functools.lru_cache(maxsize=1)
+def _stamp(second: int) -> str:
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime(STAMP)
 
 
 async def _digest(data: bytes) -> str:
@@ -172,6 +181,13 @@ def _moments(texts: list[str]) -> list[dt.datetime]:
         return list(map(dt.datetime.fromisoformat, texts))
     except ValueError:
         return list(map(moment, texts))
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a path has it; ours need few escapes, and the general way takes ten times as long."""
+    if not _OURS.fullmatch(name):
+        return quote(name, safe="/~")
+    return name.replace("!", "%21").replace("=", "%3D").replace("(", "%28")
 
 
 def _unquoted(names: list[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +27,7 @@ from ssshelf.storages.urls import environment_url
 
 try:
     from ssshelf.storages._aws_client import AWSOptions, ClientPool, Slot, url_settings
+    from ssshelf.storages._limits import Limit
     from ssshelf.storages._s3_choice import choose
     from ssshelf.storages._s3_errors import code_error, mapped
     from ssshelf.storages._s3_requests import BotocoreRequests, Listing, S3Requests
@@ -214,7 +214,7 @@ class S3Storage(Storage):
 
     async def _ask(
         self,
-        request: Callable[[S3Requests, asyncio.Timeout], Awaitable[T]],
+        request: Callable[[S3Requests, Limit], Awaitable[T]],
         key: Key,
         condition: Condition | None = None,
         sent_bytes: int = 0,
@@ -237,7 +237,7 @@ class S3Storage(Storage):
             msg = f"{self!r} is closed"
             raise ValueError(msg)
         slot = self._pool.here
-        return slot if slot is not None and slot.requests is not None else await self._made()
+        return slot if slot.requests is not None else await self._made()
 
     async def _made(self) -> Slot:
         with mapped(self.bucket, Key()):
