@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import ssshelf
 from ssshelf import (
     CommitUnknownError,
     CorruptionError,
@@ -129,6 +130,29 @@ def a_file_that_may_not_grow(folder: Path) -> None:
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     in_a_process(a_file_that_may_not_grow, tmp_path)
+
+
+def a_file_that_may_not_grow_for_those_who_block(folder: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    written: dict[int, str] = {}
+    with ssshelf.open(folder / "shelf.db") as shelf:
+        shelf[0] = "old"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        with pytest.raises(UnavailableError, match=r"shelf\.db"):
+            for number in range(1000):
+                shelf[number] = "n" * ITEM_BYTES
+                written[number] = "n" * ITEM_BYTES
+        assert dict(shelf) == written
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        shelf[-1] = written[-1] = "new"
+    with ssshelf.open(folder / "shelf.db") as shelf:
+        assert len(written) > 5
+        assert dict(shelf) == written
+
+
+def test_a_file_that_may_not_grow_for_those_who_block(tmp_path: Path) -> None:
+    in_a_process(a_file_that_may_not_grow_for_those_who_block, tmp_path)
 
 
 async def write_items(folder: Path) -> None:
