@@ -212,7 +212,7 @@ def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
         msg = f"{path} is read-only, for this user or on this disk: a shelf has to be writable, also to be read"
         raise DeniedError(msg)
     try:
-        connection = sqlite3.connect(path, busy_timeout_s, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise _mapped(path, error) from error
     try:

@@ -269,6 +269,7 @@ def interrupted(step: int, call: Callable[[], object], interrupt: Callable[[], o
         return trace
 
     tracing = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 asks for it before
     sys.settrace(trace)
     try:
         call()
