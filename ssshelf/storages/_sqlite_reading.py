@@ -5,22 +5,18 @@ To ask another thread takes many times as long as to read an entry that is in me
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from ssshelf.errors import CorruptionError
 from ssshelf.keys import Key
+from ssshelf.storages._sqlite_connections import ASK, Connections, Near
 from ssshelf.storages.base import content_etag
 
-__all__ = ["ASK", "Near", "Reading", "select"]
-
-ASK: Final = object()
-"""The answer that the reading thread has to be asked."""
+__all__ = ["NearReader", "Reading", "select"]
 
 _SELECT = "SELECT data, etag FROM entries WHERE key = ?"
 _LARGEST_NEAR_BYTES = 64 * 1024
@@ -35,32 +31,16 @@ _IN_A_ROW = 64
 _SLOW_S = 0.005  # longer than to wait for a core
 
 
-class Reading:
-    """The connections of a reading thread: its own, and one for callers in other threads, which waits for nobody.
-
-    It belongs to the frame of that thread alone. After a fork the child has a copy of it that is never freed, as it
-    should be, since not even closing a connection is safe there.
-
-    Args:
-        connection: The thread's own.
-        near: The other one, made with ``check_same_thread=False`` and no timeout.
-
-    Source: https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_file_across_a_fork_
-    """
+class Reading(Connections):
+    """The connections of a reading thread."""
 
     def __init__(self, connection: sqlite3.Connection, near: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.near = near
-        self.lock = threading.RLock()  # what interrupts a reader in its own thread may read, too
-
-    def close(self) -> None:
-        """Close both, once nobody reads any more."""
-        with self.lock:
-            self.near.close()
-        self.connection.close()
+        super().__init__(
+            connection, near, threading.RLock()
+        )  # what interrupts a reader in its own thread may read, too
 
 
-class Near:
+class NearReader(Near[Reading]):
     """Reads entries in the thread of its caller; says so when it should not. Safe from threads.
 
     For an event loop it reads small entries only, waits for no lock, and leaves every 65th read to the reading thread,
@@ -73,17 +53,9 @@ class Near:
     """
 
     def __init__(self, connect: Callable[[], Reading], clock: Callable[[], float] = time.perf_counter) -> None:
-        self._connect = connect
+        super().__init__(connect)
         self._clock = clock
-        self._opened: Callable[[], Reading | None] = lambda: None
         self._left = _IN_A_ROW
-        self._process = _process
-
-    def open(self) -> Reading:
-        """Open the file, in the reading thread, and read from it here from now on."""
-        reading = self._connect()
-        self._opened = weakref.ref(reading)
-        return reading
 
     def find(self, key: Key) -> Any:
         """Return data and etag of ``key`` for an event loop, ``None`` if there is no such entry, or ``ASK``.
@@ -94,7 +66,7 @@ class Near:
         if self._left <= 0:
             self._left = self._left + 1 if self._left else _IN_A_ROW
             return ASK
-        reading = self._opened() if self._process is _process else None
+        reading = self._at_hand()
         if reading is None or not reading.lock.acquire(blocking=False):
             return ASK
         self._left -= 1
@@ -111,7 +83,7 @@ class Near:
 
     def wait_for(self, key: Key) -> Any:
         """Return what ``find`` does, for a caller who blocks: of whatever size, and when it is his turn."""
-        reading = self._opened() if self._process is _process else None
+        reading = self._at_hand()
         if reading is None:
             return ASK
         try:
@@ -120,19 +92,6 @@ class Near:
         except sqlite3.Error:
             return ASK
         return _checked(key, row)
-
-
-_process = object()
-"""Stands for this process: another one after a fork. To ask the system each time takes a tenth of a read."""
-
-
-def _after_fork() -> None:
-    global _process  # noqa: PLW0603  a process has one
-    _process = object()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def select(key: Key, connection: sqlite3.Connection) -> Any:

@@ -118,6 +118,11 @@ class Worker(Generic[Job, Connection]):
             self._thread.start()
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether jobs are queued."""
+        return not self._queue.empty()
+
+    @property
     def is_running(self) -> bool:
         """Whether this process has a thread to stop."""
         return self._thread is not None and not self._stopped and self._pid == os.getpid()

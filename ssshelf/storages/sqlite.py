@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from ssshelf.errors import (
     ConflictError,
@@ -22,8 +22,10 @@ from ssshelf.errors import (
     UnavailableError,
 )
 from ssshelf.keys import Key
-from ssshelf.storages._sqlite_reading import ASK, Near, Reading, select
+from ssshelf.storages._sqlite_connections import ASK, Connections
+from ssshelf.storages._sqlite_reading import NearReader, Reading, select
 from ssshelf.storages._sqlite_worker import Outcome, Worker
+from ssshelf.storages._sqlite_writing import REPLACE, NearWriter, Stored, Writing
 from ssshelf.storages.base import (
     MAX_SCAN_ROWS,
     Capabilities,
@@ -47,6 +49,7 @@ __all__ = ["SQLiteStorage"]
 
 _Read: TypeAlias = Callable[[sqlite3.Connection], Any]
 _Connect: TypeAlias = Callable[[], sqlite3.Connection]
+C = TypeVar("C", bound=Connections)
 _APPLICATION_ID = 0x55E1F001
 _SCHEMA_VERSION = 1
 _BUSY_PAUSE_S = 0.005
@@ -66,7 +69,6 @@ _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _CORRUPT = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 _ASCENDING = "SELECT key, etag, length(data), modified_us FROM entries WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
-_REPLACE = "REPLACE INTO entries (key, data, etag, modified_us) VALUES (?, ?, ?, ?)"
 _DELETE = "DELETE FROM entries WHERE key = ?"
 _DESCENDING = _ASCENDING.replace("ORDER BY key", "ORDER BY key DESC")
 
@@ -87,6 +89,7 @@ class SQLiteStorage(Storage):
     Cost:
         Reads and writes happen in two threads; a call costs a hop to one of them and back. A small entry that is in the
         memory of the system, as nearly all are that are in use, is read in the thread of the caller, in microseconds.
+        Who blocks reads, and writes single entries while nobody else writes, in his own thread.
 
     Source: https://www.sqlite.org/wal.html
     """
@@ -107,18 +110,22 @@ class SQLiteStorage(Storage):
             atomic_batch=2**31, max_value_bytes=_LARGEST_BLOB_BYTES, quick_reads=True, descending_scan=True
         )
         connect = partial(_connect if create else _connect_existing, self.path, busy_timeout_s)
-        self._writer: Worker[Sequence[Operation], sqlite3.Connection] = Worker(
-            "ssshelf-writer", connect, partial(_commit_together, self.path, clock)
+        self._clock = clock
+        self._near_writer = NearWriter(partial(_connect_twice, Writing, connect))
+        self._writer: Worker[Sequence[Operation], Writing] = Worker(
+            "ssshelf-writer", self._near_writer.open, partial(_commit_together, self.path, clock)
         )
-        self._near = Near(partial(_connect_to_read, self.path, connect))
-        self._reader: Worker[_Read, Reading] = Worker("ssshelf-reader", self._near.open, partial(_read_each, self.path))
+        self._near_reader = NearReader(partial(_connect_twice, Reading, connect))
+        self._reader: Worker[_Read, Reading] = Worker(
+            "ssshelf-reader", self._near_reader.open, partial(_read_each, self.path)
+        )
 
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
     async def get(self, key: Key) -> Entry:
-        row = self._near.find(key)
+        row = self._near_reader.find(key)
         if row is ASK:
             row = await self._reader.do(partial(select, key))
         if row is None:
@@ -126,7 +133,7 @@ class SQLiteStorage(Storage):
         return Entry(*row)
 
     def get_now(self, key: Key) -> Entry | None:
-        row = self._near.wait_for(key)
+        row = self._near_reader.wait_for(key)
         if row is None:
             raise NotFoundError(key)
         return None if row is ASK else Entry(*row)
@@ -138,8 +145,10 @@ class SQLiteStorage(Storage):
 
     def put_now(self, key: Key, data: bytes) -> str:
         self._capabilities.check_entry(key, data)
-        (etag,) = self._writer.wait_for([Put(key, data)])
-        return str(etag)
+        stored = _stored(key, data, _microseconds(self._clock()))
+        if self._writer.is_awaited or not self._near_writer.replace(stored):
+            self._writer.wait_for([Put(key, data)])
+        return stored[2]
 
     async def delete(self, key: Key, *, condition: IfMatch | None = None) -> None:
         await self._writer.do([Delete(key, condition)])
@@ -203,7 +212,7 @@ def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
         msg = f"{path} is read-only, for this user or on this disk: a shelf has to be writable, also to be read"
         raise DeniedError(msg)
     try:
-        connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise _mapped(path, error) from error
     try:
@@ -217,13 +226,15 @@ def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     return connection
 
 
-def _connect_to_read(path: str, connect: _Connect) -> Reading:
+def _connect_twice(kind: Callable[[sqlite3.Connection, sqlite3.Connection], C], connect: _Connect) -> C:
     connection = connect()
     try:
-        return Reading(connection, sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False))
-    except sqlite3.Error as error:
+        near = connect()
+    except ShelfError:
         connection.close()
-        raise _mapped(path, error) from error
+        raise
+    near.execute("PRAGMA busy_timeout = 0")
+    return kind(connection, near)
 
 
 def _prepare(path: str, connection: sqlite3.Connection, busy_timeout_s: float) -> None:
@@ -289,13 +300,20 @@ def _read_each(path: str, reading: Reading, reads: Sequence[_Read]) -> list[Outc
 
 
 def _commit_together(
-    path: str, clock: Callable[[], dt.datetime], connection: sqlite3.Connection, jobs: Sequence[Sequence[Operation]]
+    path: str, clock: Callable[[], dt.datetime], writing: Writing, jobs: Sequence[Sequence[Operation]]
 ) -> list[Outcome]:
     """Apply each job whole or not at all, all of them in one transaction, which costs one fsync."""
+    with writing.turn() as connection:
+        return _commit(path, clock, connection, jobs)
+
+
+def _commit(
+    path: str, clock: Callable[[], dt.datetime], connection: sqlite3.Connection, jobs: Sequence[Sequence[Operation]]
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
-        now_us = (clock() - _EPOCH) // dt.timedelta(microseconds=1)
+        now_us = _microseconds(clock())
         for operations in jobs:
             try:
                 for operation in operations:
@@ -323,17 +341,24 @@ def _check_condition(connection: sqlite3.Connection, key: Key, condition: Condit
 
 def _apply(connection: sqlite3.Connection, operations: Sequence[Operation], now_us: int) -> list[str | None]:
     etags: list[str | None] = []
-    rows: list[tuple[str, bytes, str, int]] = []
+    rows: list[Stored] = []
     for operation in operations:
         if isinstance(operation, Put):
-            etag = content_etag(operation.data)
-            rows.append((operation.key.text, operation.data, etag, now_us))
-            etags.append(etag)
+            rows.append(stored := _stored(operation.key, operation.data, now_us))
+            etags.append(stored[2])
         else:
             connection.execute(_DELETE, (operation.key.text,))
             etags.append(None)
-    connection.executemany(_REPLACE, rows)
+    connection.executemany(REPLACE, rows)
     return etags
+
+
+def _stored(key: Key, data: bytes, now_us: int) -> Stored:
+    return key.text, data, content_etag(data), now_us
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
 def _mapped(path: str, error: sqlite3.Error) -> ShelfError:

@@ -14,11 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import ssshelf
 from ssshelf import (
     CommitUnknownError,
     CorruptionError,
@@ -31,6 +33,8 @@ from tests.bookmarks import Bookmark, Bookmarks, assert_in_step, bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ssshelf.blocking import Shelf
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -129,6 +133,33 @@ def a_file_that_may_not_grow(folder: Path) -> None:
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     in_a_process(a_file_that_may_not_grow, tmp_path)
+
+
+def set_until_it_is_full(shelf: Shelf[str], written: dict[int, str]) -> None:
+    for number in count():
+        shelf[number] = "n" * ITEM_BYTES
+        written[number] = "n" * ITEM_BYTES
+
+
+def a_file_that_may_not_grow_for_those_who_block(folder: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    written: dict[int, str] = {}
+    with ssshelf.open(folder / "shelf.db") as shelf:
+        shelf[0] = "old"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        with pytest.raises(UnavailableError, match=r"shelf\.db"):
+            set_until_it_is_full(shelf, written)
+        assert dict(shelf) == written
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        shelf[-1] = written[-1] = "new"
+    with ssshelf.open(folder / "shelf.db") as shelf:
+        assert len(written) > 5
+        assert dict(shelf) == written
+
+
+def test_a_file_that_may_not_grow_for_those_who_block(tmp_path: Path) -> None:
+    in_a_process(a_file_that_may_not_grow_for_those_who_block, tmp_path)
 
 
 async def write_items(folder: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from ssshelf.errors import CorruptionError, NotFoundError
 from ssshelf.keys import Key
-from ssshelf.storages._sqlite_reading import ASK, Near, select
+from ssshelf.storages._sqlite_connections import ASK
+from ssshelf.storages._sqlite_reading import NearReader, Reading, select
 from ssshelf.storages.base import Entry, content_etag
-from ssshelf.storages.sqlite import SQLiteStorage, _connect, _connect_to_read
+from ssshelf.storages.sqlite import SQLiteStorage, _connect, _connect_twice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 async def storage(path: Path) -> AsyncIterator[SQLiteStorage]:
     """Open a storage that has read before."""
     async with SQLiteStorage(path) as storage:
-        storage._near._clock = lambda: 0.0  # so that no read is slow
+        storage._near_reader._clock = lambda: 0.0  # so that no read is slow
         await storage.put(KEY, b"1")
         await storage.get(KEY)
         yield storage
@@ -93,8 +94,8 @@ async def test_the_event_loop_gets_its_turn(storage: SQLiteStorage) -> None:
 def test_a_slow_read_sends_the_next_ones_to_the_thread(path: Path) -> None:
     took_s = 0.0
     numbers = count()
-    near = Near(
-        partial(_connect_to_read, str(path), partial(_connect, str(path), 1.0)), clock=lambda: took_s * next(numbers)
+    near = NearReader(
+        partial(_connect_twice, Reading, partial(_connect, str(path), 1.0)), clock=lambda: took_s * next(numbers)
     )
     with closing(near.open()):
         assert near.find(KEY) is None
@@ -119,7 +120,7 @@ async def test_an_event_loop_waits_for_nobody_who_reads_and_who_blocks_for_other
     held, release = threading.Event(), threading.Event()
 
     def hold() -> Any:
-        reading = storage._near._opened()
+        reading = storage._near_reader._opened()
         assert reading is not None
         with reading.lock:
             held.set()
@@ -136,7 +137,7 @@ async def test_an_event_loop_waits_for_nobody_who_reads_and_who_blocks_for_other
 
 
 async def test_what_is_not_at_hand_has_to_be_awaited(storage: SQLiteStorage, path: Path) -> None:
-    reading = storage._near._opened()
+    reading = storage._near_reader._opened()
     assert reading is not None
     reading.near.close()  # as any error
     assert await asyncio.to_thread(storage.get_now, KEY) is None
@@ -147,7 +148,7 @@ async def test_what_is_not_at_hand_has_to_be_awaited(storage: SQLiteStorage, pat
 
 
 async def test_nobody_waits_for_a_lock_of_the_file_here(storage: SQLiteStorage) -> None:
-    reading = storage._near._opened()
+    reading = storage._near_reader._opened()
     assert reading is not None
     assert await asyncio.to_thread(lambda: reading.near.execute("PRAGMA busy_timeout").fetchone()) == (0,)
     reading.near.close()  # any error is the thread's to tell, or to wait for
@@ -172,7 +173,7 @@ def test_what_was_read_with_is_closed(path: Path) -> None:
         async with SQLiteStorage(path) as storage:
             await storage.put(KEY, b"1")
             await storage.get(KEY)
-            reading = storage._near._opened()
+            reading = storage._near_reader._opened()
         with pytest.raises(ValueError, match="the storage is closed"):
             await storage.get(KEY)
         return reading
