@@ -6,7 +6,7 @@ import asyncio
 import os
 import queue
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
@@ -67,6 +67,7 @@ class Worker(Generic[Job, Connection]):
         run: Callable[[Connection, Sequence[Job]], Sequence[Outcome]],
     ) -> None:
         self._queue: queue.SimpleQueue[list[_Waiting[Job]] | None] = queue.SimpleQueue()
+        self._undone: deque[None] = deque()  # one for each job, from before it is queued; no counter is as safe
         self._name = name
         self._connect = connect
         self._run = run
@@ -89,6 +90,7 @@ class Worker(Generic[Job, Connection]):
             self._check_running()
             if not (gathered := self._gathered.setdefault(loop, [])):
                 loop.call_soon(self._hand_over, gathered)
+            self._undone.append(None)
             gathered.append((job, future))
         return await future
 
@@ -98,6 +100,7 @@ class Worker(Generic[Job, Connection]):
         answer = _Answer()
         with self._lock:
             self._check_running()
+            self._undone.append(None)
             self._queue.put([(job, answer)])
         return answer.result()
 
@@ -113,14 +116,14 @@ class Worker(Generic[Job, Connection]):
             raise ValueError(msg)
         if self._thread is None:
             # The target holds the queue and not `self`.
-            target = (self._queue, self._connect, self._run)
+            target = (self._queue, self._undone, self._connect, self._run)
             self._thread = threading.Thread(target=_serve, args=target, name=self._name, daemon=True)
             self._thread.start()
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether jobs are queued."""
-        return not self._queue.empty()
+    def is_idle(self) -> bool:
+        """Whether its thread runs and has no job, not even one that nobody waits for any more."""
+        return self._thread is not None and not self._stopped and not self._undone
 
     @property
     def is_running(self) -> bool:
@@ -156,6 +159,7 @@ class Worker(Generic[Job, Connection]):
 
 def _serve(
     waiting: queue.SimpleQueue[list[_Waiting[Job]] | None],
+    undone: deque[None],
     connect: Callable[[], Connection],
     run: Callable[[Connection, Sequence[Job]], Sequence[Outcome]],
 ) -> None:
@@ -174,6 +178,8 @@ def _serve(
             if connection is not None:  # closing it rolls back what was begun; the next job opens another
                 connection.close()
                 connection = None
+        for _ in range(len(batch)):
+            undone.popleft()
         _answer([future for _, future in batch], outcomes)
         del batch, outcomes  # while waiting, keep nothing alive
     if connection is not None:

@@ -33,12 +33,6 @@ class Writing(Connections):
 
     def __init__(self, connection: sqlite3.Connection, near: sqlite3.Connection) -> None:
         super().__init__(connection, near, threading.Lock())
-        self._is_wanted = False
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether anybody writes here, or the thread is about to."""
-        return self._is_wanted or self.lock.locked()
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[sqlite3.Connection]:
@@ -47,12 +41,10 @@ class Writing(Connections):
         Not that he could be waited for without end: he may have been interrupted by a handler of a signal, between what
         he does, that waits for this thread. If he writes on indeed, it is SQLite that waits for him.
         """
-        self._is_wanted = True
         is_free = self.lock.acquire(timeout=_LONGEST_S)
         try:
             yield self.connection
         finally:
-            self._is_wanted = False
             if is_free:
                 self.lock.release()
 
@@ -69,7 +61,7 @@ class NearWriter(Near[Writing]):
         An interrupt comes before it or after it: to Python, a statement that is a transaction by itself is one step.
         """
         writing = self._at_hand()
-        if writing is None or writing.is_taken:
+        if writing is None or writing.lock.locked():
             return False
         try:
             with writing.lock:  # whoever was faster is waited for; an interrupt could part an `acquire` from its `try`

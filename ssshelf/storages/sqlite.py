@@ -146,7 +146,7 @@ class SQLiteStorage(Storage):
     def put_now(self, key: Key, data: bytes) -> str:
         self._capabilities.check_entry(key, data)
         stored = _stored(key, data, _microseconds(self._clock()))
-        if self._writer.is_awaited or not self._near_writer.replace(stored):
+        if not (self._writer.is_idle and self._near_writer.replace(stored)):
             self._writer.wait_for([Put(key, data)])
         return stored[2]
 

@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import dis
 import gc
-import queue
 import sqlite3
 import subprocess
 import sys
@@ -26,15 +25,17 @@ from ssshelf.errors import UnavailableError
 from ssshelf.keys import Key
 from ssshelf.storages import _sqlite_connections, _sqlite_writing, sqlite
 from ssshelf.storages._sqlite_connections import Connections
+from ssshelf.storages._sqlite_worker import Worker
 from ssshelf.storages.base import utc_now
 from ssshelf.storages.sqlite import SQLiteStorage
 from tests.unit.test_sqlite import TIMEOUT_S, commits, locked, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import CodeType, FrameType
 
+    from ssshelf.storages._sqlite_worker import Outcome
     from ssshelf.storages._sqlite_writing import Writing
 
 KEY, OTHER = Key("a"), Key("b")
@@ -141,7 +142,7 @@ def test_who_blocks_while_another_process_writes_queues_with_others(storage: SQL
     before = commits(path)
     with ThreadPoolExecutor(1 + THREADS) as pool, locked(path):
         puts = [pool.submit(storage.put_now, KEY, b"1")]
-        until(lambda: writing_of(storage)._is_wanted)
+        until(lambda: bool(storage._writer._undone) and storage._writer._queue.empty())
         puts += [pool.submit(storage.put_now, Key("k", number), b"1") for number in range(THREADS)]
         until(lambda: storage._writer._queue.qsize() == THREADS)
 
@@ -156,25 +157,37 @@ def test_who_blocks_while_another_thread_writes_queues(storage: SQLiteStorage) -
     assert writes_here(storage)
 
 
-def test_who_blocks_queues_while_the_thread_wants_its_turn(storage: SQLiteStorage) -> None:
-    with contextlib.ExitStack() as turn:
-        with somebody_writes(storage):
-            turn.enter_context(writing_of(storage).turn())
-        assert not writes_here(storage)
+def test_who_blocks_queues_with_those_who_wait_already(storage: SQLiteStorage) -> None:
+    undone = storage._writer._undone
+    undone.append(None)  # as of one whom the thread is about to serve
+    assert not writes_here(storage)
+    undone.pop()
     assert writes_here(storage)
 
 
-def test_who_blocks_queues_with_those_who_wait_already(storage: SQLiteStorage) -> None:
-    writer = storage._writer
-    serving, writer._queue = writer._queue, queue.SimpleQueue()
-    writer._queue.put([])  # as one whom the thread is about to notice
-    with ThreadPoolExecutor(1) as pool:
-        put = pool.submit(writes_here, storage)
-        until(lambda: writer._queue.qsize() == 2 or put.done())
-        while not writer._queue.empty():
-            serving.put(writer._queue.get())
-        writer._queue = serving
-        assert not put.result()
+async def test_a_thread_is_idle_when_all_is_done_and_not_when_nobody_waits_any_more() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def run(_: object, jobs: Sequence[None]) -> list[Outcome]:
+        begun.set()
+        assert may_end.wait(TIMEOUT_S)
+        return [(None, None)] * len(jobs)
+
+    worker: Worker[None, sqlite3.Connection] = Worker("busy", lambda: sqlite3.connect(":memory:"), run)
+    assert not worker.is_idle  # it does not run
+    job = asyncio.ensure_future(worker.do(None))
+    await asyncio.to_thread(begun.wait, TIMEOUT_S)
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+    assert not worker.is_idle
+    may_end.set()
+    await worker.do(None)
+    assert worker.is_idle
+    await asyncio.to_thread(worker.wait_for, None)
+    assert worker.is_idle
+    worker.stop()
+    assert not worker.is_idle
+    await asyncio.to_thread(worker.join)
 
 
 def test_threads_and_an_event_loop_that_write_at_once_lose_nothing(storage: SQLiteStorage, path: Path) -> None:
@@ -297,7 +310,7 @@ def test_whenever_a_put_is_interrupted_nothing_is_left_behind(storage: SQLiteSto
         with contextlib.suppress(KeyboardInterrupt):
             was_interrupted = interrupted(step, partial(storage.put_now, KEY, b"%d" % step), stop_it)
         done.add(read(path)[KEY.text] != before)
-        assert not writing_of(storage).is_taken
+        assert not writing_of(storage).lock.locked()
         assert not writing_of(storage).near.in_transaction
         assert writes_here(storage)
     assert step > 10
@@ -318,7 +331,7 @@ def test_what_interrupts_a_put_may_write_too(storage: SQLiteStorage, path: Path,
         step, partial(storage.put_now, KEY, b"%d" % step), partial(INTERRUPTS[how], storage, OTHER, b"%d" % step)
     ):
         assert read(path) == {KEY.text: b"%d" % step, OTHER.text: b"%d" % step}
-        assert not writing_of(storage).is_taken
+        assert not writing_of(storage).lock.locked()
         step += 1
     assert step > 10
 
