@@ -134,10 +134,11 @@ class WireRequests(S3Requests):
 
     async def _signed(self, method: str, target: str, headers: dict[str, str], data: bytes) -> dict[str, str]:
         credentials = await self._client._get_credentials().get_frozen_credentials()
+        here = len(data) <= CHUNK_BYTES  # a gigabyte takes a second or more
         signed = {
             **headers,
             "host": self._origin.host,
-            "x-amz-content-sha256": await _digest(data),
+            "x-amz-content-sha256": _digest(data) if here else await asyncio.to_thread(_digest, data),
             "x-amz-date": _stamp(int(utc_now().timestamp())),
         }
         if credentials.token:
@@ -159,10 +160,8 @@ def _stamp(second: int) -> str:
     return dt.datetime.fromtimestamp(second, dt.UTC).strftime(STAMP)
 
 
-async def _digest(data: bytes) -> str:
-    if len(data) <= CHUNK_BYTES:
-        return hashlib.sha256(data).hexdigest()
-    return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()  # a gigabyte takes a second or more
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _listing(answer: XMLAnswer) -> Listing:

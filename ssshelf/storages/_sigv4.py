@@ -73,13 +73,17 @@ def authorization(request: Request, scope: Scope, credentials: Credentials) -> s
     day = stamp[:8]
     where = f"{day}/{scope.region}/{scope.service}/aws4_request"
     text = f"{_ALGORITHM}\n{stamp}\n{where}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = _mac(_key(credentials.secret_key, day, scope), text).hex()
-    return f"{_ALGORITHM} Credential={credentials.access_key}/{where}, SignedHeaders={signed}, Signature={signature}"
+    mac = _keyed(credentials.secret_key, day, scope).copy()
+    mac.update(text.encode())
+    return (
+        f"{_ALGORITHM} Credential={credentials.access_key}/{where}, SignedHeaders={signed}, Signature={mac.hexdigest()}"
+    )
 
 
 @functools.lru_cache(maxsize=16)
-def _key(secret_key: str, day: str, scope: Scope) -> bytes:
-    return functools.reduce(_mac, (day, *scope, "aws4_request"), f"AWS4{secret_key}".encode())
+def _keyed(secret_key: str, day: str, scope: Scope) -> hmac.HMAC:
+    key = functools.reduce(_mac, (day, *scope, "aws4_request"), f"AWS4{secret_key}".encode())
+    return hmac.new(key, digestmod="sha256")
 
 
 def _mac(key: bytes, text: str) -> bytes:
