@@ -98,7 +98,7 @@ def test_a_bulk_call_keeps_to_the_rate_of_the_store(
     assert 0 < storage.refusals <= refused * len(storage.taken)
 
 
-@pytest.mark.parametrize(("rate", "refused"), [(300, 0.2), (1000, 0.06)])
+@pytest.mark.parametrize(("rate", "refused"), [(300, 0.2), (1000, 0.07)])
 def test_items_with_several_entries_keep_to_the_rate_of_the_store(rate: int, refused: float) -> None:
     storage = Throttling(rate)
     items = ({"id": pk, "n": n} for pk, n in values(2 * rate).items())
