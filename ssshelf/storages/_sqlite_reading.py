@@ -35,9 +35,8 @@ class Reading(Connections):
     """The connections of a reading thread."""
 
     def __init__(self, connection: sqlite3.Connection, near: sqlite3.Connection) -> None:
-        super().__init__(
-            connection, near, threading.RLock()
-        )  # what interrupts a reader in its own thread may read, too
+        # Not a Lock: what interrupts a reader in its own thread may read, too.
+        super().__init__(connection, near, threading.RLock())
 
 
 class NearReader(Near[Reading]):
